@@ -1,0 +1,112 @@
+"""Where configurations come from: YAML below the search paths, composed and checked before anything uses it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from catenary_server.domain.failure import Violation
+    from catenary_server.domain.pipeline import PipelineConfig
+    from catenary_server.domain.training import DataConfig, TrainingConfig, TrainRunConfig
+
+CONFIG_TYPES = ("pipeline", "trainrun", "data", "training", "optimizer", "scheduler", "callbacks")
+"""The config types of the contract."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedConfig:
+    """A composed configuration: canonical JSON, and the files that took part by their names below the roots."""
+
+    content: bytes
+    files: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigReport:
+    """What is wrong with a configuration, each fault with its key path; no errors means valid."""
+
+    errors: tuple[Violation, ...]
+    warnings: tuple[Violation, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigFile:
+    """A configuration that a session can resolve: `name` is what ResolveConfig takes as its path."""
+
+    config_type: str
+    name: str
+    description: str
+
+
+class ConfigSource(Protocol):
+    """Composes, checks and reads configurations."""
+
+    def default_search_paths(self) -> tuple[Path, ...]:
+        """The operator's configs roots."""
+        ...
+
+    def split_search_paths(self, paths: Sequence[str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+        """Accepted paths (existing folders inside a configs root) and rejected ones, as they were written."""
+        ...
+
+    async def resolve(
+        self, config_type: str, path: str, overrides: Sequence[str], search_paths: Sequence[Path]
+    ) -> ResolvedConfig:
+        """Compose a configuration and check it.
+
+        `path` is a name below a search path (`trainrun/rx`, `rx`, `.yaml` optional) or absolute inside a root; the
+        first search path that holds it wins.
+
+        Raises:
+            Failure: CONFIG_NOT_FOUND, OVERRIDE_SYNTAX, CONFIG_INVALID, CONFIG_TARGET_FORBIDDEN,
+                CONFIG_RESOLVER_FORBIDDEN, CONFIG_TOO_COMPLEX, PATH_INVALID.
+        """
+        ...
+
+    async def list(self, config_type: str, search_paths: Sequence[Path]) -> tuple[ConfigFile, ...]:
+        """What can be resolved, sorted by name; all types if `config_type` is empty."""
+        ...
+
+    def schema(self, config_type: str) -> str:
+        """JSON Schema 2020-12 of a config type.
+
+        Raises:
+            Failure: CONFIG_NOT_FOUND for an unknown type.
+        """
+        ...
+
+    def validate(self, config_type: str, content: bytes) -> ConfigReport:
+        """Every fault of a configuration in JSON; never raises for its content."""
+        ...
+
+    def read_pipeline(self, content: bytes) -> PipelineConfig:
+        """The pipeline of canonical JSON or YAML bytes.
+
+        Raises:
+            Failure: CONFIG_INVALID with a violation per fault; the forbidden constructs of `resolve`.
+        """
+        ...
+
+    def read_trainrun(self, content: bytes) -> TrainRunConfig:
+        """The trainrun of canonical JSON or YAML bytes. Raises as `read_pipeline`."""
+        ...
+
+    def read_data(self, content: bytes) -> DataConfig:
+        """The data configuration of canonical JSON bytes. Raises as `read_pipeline`."""
+        ...
+
+    def read_training(self, content: bytes) -> TrainingConfig:
+        """The training configuration of canonical JSON bytes. Raises as `read_pipeline`."""
+        ...
+
+    def write(self, config: PipelineConfig | TrainRunConfig) -> bytes:
+        """The configuration as YAML; a reader of this interface gives the same configuration back."""
+        ...
+
+    def canonical(self, config: PipelineConfig | TrainRunConfig | DataConfig) -> bytes:
+        """The configuration as canonical JSON."""
+        ...

@@ -1,0 +1,154 @@
+"""The border between the front end, which never imports torch, and the worker processes, which do."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from catenary_server.domain.failure import Failure
+    from catenary_server.domain.node import NodeSpec
+    from catenary_server.domain.pipeline import PipelineConfig
+    from catenary_server.domain.progress import Progress
+    from catenary_server.domain.tensor import Tensor
+    from catenary_server.domain.training import EvaluationJob, TrainingJob
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Inference:
+    """What a pipeline computed: tensors by `node.port`, and scalars."""
+
+    outputs: Mapping[str, Tensor]
+    metrics: Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A place where torch can compute: `cpu`, `cuda:0`. Memory in bytes, 0 where unknown."""
+
+    name: str
+    description: str
+    memory_total_bytes: int = 0
+    memory_free_bytes: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """What the workers of this server can do: node types by class name, devices."""
+
+    nodes: Mapping[str, NodeSpec]
+    devices: tuple[Device, ...]
+
+
+class Engine(Protocol):
+    """The inside of a worker. Calls come from several threads; `train` and `infer` may overlap.
+
+    Every method raises `Failure` for what the client can mend; anything else is a bug of a node or of ours.
+    """
+
+    def catalog(self) -> Catalog:
+        """Node types and devices."""
+        ...
+
+    def load_pipeline(self, pipeline: PipelineConfig) -> None:
+        """Build the graph, replacing the one before. All or nothing."""
+        ...
+
+    def load_weights(self, weights: memoryview, *, strict: bool) -> None:
+        """Read safetensors bytes into the graph. All or nothing.
+
+        Raises:
+            Failure: WEIGHTS_CORRUPT, WEIGHTS_FORMAT_FORBIDDEN, WEIGHTS_MISMATCH (strict), STATE_INVALID.
+        """
+        ...
+
+    def dump_weights(self) -> bytes:
+        """Weights and fitted statistics of the graph as safetensors bytes."""
+        ...
+
+    def train(self, job: TrainingJob, report: Callable[[Progress], None]) -> str:
+        """Run one phase to its end and return the closing message; reports are IN_PROGRESS or PAUSED only.
+
+        Raises:
+            Failure: TRAIN_CANCELLED after `stop_training`, or why the run could not go on.
+        """
+        ...
+
+    def evaluate(self, job: EvaluationJob, report: Callable[[Progress], None]) -> str:
+        """Run the metrics over one split and return the closing message; the last report has the final metrics."""
+        ...
+
+    def stop_training(self) -> bool:
+        """Ask the running phase to end at the next step boundary. False if none runs."""
+        ...
+
+    def infer(self, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> Inference:
+        """Compute outputs (`node.port`); while a run goes on, with the weights of its last finished epoch."""
+        ...
+
+
+class Worker(Protocol):
+    """A session's process, seen from the front end. When it dies, every call raises WORKER_CRASHED."""
+
+    @property
+    def process_id(self) -> int:
+        """Process id, for operators."""
+        ...
+
+    async def load_pipeline(self, pipeline: PipelineConfig) -> None:
+        """See `Engine.load_pipeline`."""
+        ...
+
+    async def load_weights(self, weights: bytes, *, strict: bool) -> None:
+        """See `Engine.load_weights`."""
+        ...
+
+    async def dump_weights(self) -> bytes:
+        """See `Engine.dump_weights`."""
+        ...
+
+    def train(self, job: TrainingJob) -> AsyncIterator[Progress | str]:
+        """Reports of the phase, then its closing message. Leaving the iterator does not stop the phase.
+
+        Raises:
+            Failure: what `Engine.train` raised, or WORKER_CRASHED.
+        """
+        ...
+
+    def evaluate(self, job: EvaluationJob) -> AsyncIterator[Progress | str]:
+        """Reports of the evaluation, then its closing message."""
+        ...
+
+    async def stop_training(self) -> bool:
+        """See `Engine.stop_training`."""
+        ...
+
+    async def infer(self, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> Inference:
+        """See `Engine.infer`. Inferences of one worker are answered in the order they were asked."""
+        ...
+
+    async def close(self) -> None:
+        """End the process and free its device; returns when it is gone. Idempotent."""
+        ...
+
+
+class Runtime(Protocol):
+    """Starts workers."""
+
+    async def start(self) -> Catalog:
+        """Make ready to start workers quickly, and learn what they can do."""
+        ...
+
+    async def start_worker(self, *, device: str, on_lost: Callable[[Failure], None]) -> Worker:
+        """Start a worker for one session. `on_lost` is called once on the loop if it ends without `close`.
+
+        Raises:
+            Failure: DEVICE_INVALID, DEVICE_UNAVAILABLE.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End every worker."""
+        ...
