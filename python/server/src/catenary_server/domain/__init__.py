@@ -1,1 +1,1 @@
-"""Meaning, in plain Python: what a session, a pipeline, a run is, and the interfaces that the outer layers implement."""
+"""Meaning, in plain Python: sessions, pipelines, runs, and the interfaces that the outer layers implement."""

@@ -140,7 +140,7 @@ class Failure(Exception):  # noqa: N818 - a failure is an answer, not a bug in t
         return _rebuild, (self.reason, self.message, self.resource, self.violations, self.retry_after, self.metadata)
 
 
-def _rebuild(
+def _rebuild(  # noqa: PLR0917 - pickle calls it with positions
     reason: Reason,
     message: str,
     resource: Resource | None,

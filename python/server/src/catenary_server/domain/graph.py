@@ -1,4 +1,4 @@
-"""Checks a pipeline against the node types of the server, and says what it takes and gives, before anything is built."""
+"""Checks a pipeline against the node types of the server before anything is built, and says what it takes and gives."""
 
 from __future__ import annotations
 

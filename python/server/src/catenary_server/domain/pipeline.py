@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping  # noqa: TC003 - the configuration layer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from annotated_types import Len

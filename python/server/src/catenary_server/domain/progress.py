@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from catenary_server.domain.failure import Reason
 from catenary_server.domain.training import Phase, Stage, TrainStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from catenary_server.domain.failure import Reason
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

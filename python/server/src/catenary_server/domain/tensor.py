@@ -65,7 +65,7 @@ class Tensor:
         except ValueError:
             raise Failure(Reason.TENSOR_DTYPE, f"no tensor of element type {array.dtype} can be sent") from None
         contiguous = np.ascontiguousarray(array, dtype=dtype.numpy)
-        return Tensor(dtype, array.shape, memoryview(contiguous.reshape(-1).view(np.uint8)))
+        return Tensor(dtype, array.shape, contiguous.reshape(-1).view(np.uint8).data)
 
 
 def check_tensor(name: str, tensor: Tensor) -> None:

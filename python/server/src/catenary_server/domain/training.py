@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping  # noqa: TC003 - the configuration layer reads the annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Len
@@ -213,6 +213,8 @@ class TrainRunConfig:
     """Nodes that learn although their type does not by default."""
     output_dir: str = "outputs"
     """Folder below the artifact root for what the run writes."""
+    weights_path: str | None = None
+    """Weights that belong to the pipeline, below the artifact root; written by SaveTrainRun, read by RestoreTrainRun."""
     tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Words for the run list."""
 

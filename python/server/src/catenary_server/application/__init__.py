@@ -1,0 +1,1 @@
+"""Use cases: what happens on a request, in domain types only."""

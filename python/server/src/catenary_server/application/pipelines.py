@@ -1,0 +1,183 @@
+"""Loading, weighing and saving the pipeline of a session."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from catenary_server.application.session import LoadedPipeline, Session
+from catenary_server.domain.failure import Failure, Reason, Violation
+from catenary_server.domain.graph import check_graph
+from catenary_server.domain.pipeline import NodeConfig, PipelineConfig, PipelineMetadata
+from catenary_server.domain.session import SessionState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from catenary_server.domain.config_source import ConfigSource
+    from catenary_server.domain.pipeline import PipelinePorts
+    from catenary_server.domain.runtime import Catalog, Runtime, Worker
+    from catenary_server.domain.storage import FileArea
+
+WEIGHTS_SUFFIX = ".safetensors"
+CONFIG_SUFFIX = ".yaml"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPipeline:
+    """Where a pipeline was saved, by names that later requests may use."""
+
+    pipeline_path: str
+    weights_path: str
+
+
+class Pipelines:
+    """Builds pipelines in the session's worker, and moves their weights in and out of files."""
+
+    def __init__(self, *, runtime: Runtime, catalog: Catalog, configs: ConfigSource) -> None:
+        self._runtime = runtime
+        self._catalog = catalog
+        self._configs = configs
+
+    async def load_bytes(self, session: Session, content: bytes) -> PipelineMetadata:
+        """Check a configuration and build its pipeline, in place of the one before.
+
+        Raises:
+            Failure: CONFIG_INVALID and the forbidden constructs, or as `load`.
+        """
+        return await self.load(session, self._configs.read_pipeline(content))
+
+    async def load(self, session: Session, config: PipelineConfig) -> PipelineMetadata:
+        """Build a pipeline. A failure leaves the session as it was.
+
+        Raises:
+            Failure: NODE_TYPE_UNKNOWN, GRAPH_INVALID, PATH_INVALID, NODE_FAILED, SESSION_BUSY, SESSION_CLOSING,
+                DEVICE_UNAVAILABLE.
+        """
+        session.require_idle()
+        graph = check_graph(config, self._catalog.nodes)
+        confined = self._confine(config, session.area)
+        async with session.change:
+            session.require_idle()
+            before = session.state
+            session.enter(SessionState.LOADING)
+            worker = session.pipeline.worker if session.pipeline is not None else None
+            fresh = worker is None
+            try:
+                if worker is None:
+                    worker = await self._runtime.start_worker(device=session.device, on_lost=_lost(session))
+                await worker.load_pipeline(confined)
+            except BaseException:
+                if fresh and worker is not None:
+                    await worker.close()
+                if session.state is SessionState.LOADING:
+                    session.enter(before)
+                raise
+            await _refuse_if_closing(session, worker)
+            session.pipeline = LoadedPipeline(config, graph, worker)
+            session.failure = None
+            session.enter(SessionState.READY)
+        return config.metadata
+
+    async def load_weights(self, session: Session, source: str | bytes, *, strict: bool) -> str:
+        """Load weights from a file of the session's area or from bytes; all or nothing. Returns the file's name.
+
+        Raises:
+            Failure: STATE_INVALID, SESSION_BUSY, ARTIFACT_NOT_FOUND, PATH_INVALID, WEIGHTS_FORMAT_FORBIDDEN,
+                WEIGHTS_CORRUPT, WEIGHTS_MISMATCH.
+        """
+        session.require_pipeline()
+        session.require_idle()
+        if isinstance(source, bytes):
+            content, name = source, "(client-bytes)"
+        else:
+            place = session.area.find(source, (WEIGHTS_SUFFIX, ".pt"))
+            content, name = await session.area.read(place), session.area.name(place)
+        async with session.change:
+            session.require_idle()
+            with session.engaged() as pipeline:
+                await pipeline.worker.load_weights(content, strict=strict)
+        if not isinstance(source, bytes):
+            session.saved_weights = name
+        return name
+
+    async def save(
+        self, session: Session, path: str, metadata: PipelineMetadata | None = None, *, must_not_exist: bool = False
+    ) -> SavedPipeline:
+        """Write `X.yaml` and `X.safetensors`, weights first, so that a pipeline that is there is there whole.
+
+        Raises:
+            Failure: STATE_INVALID, PATH_INVALID, PATH_NOT_ALLOWED, ARTIFACT_EXISTS, DISK_FULL, STORAGE_IO.
+        """
+        session.require_pipeline()
+        config_place = locate_with_suffix(session.area, path, CONFIG_SUFFIX)
+        weights_place = config_place.with_suffix(WEIGHTS_SUFFIX)
+        with session.engaged() as pipeline:
+            weights = await pipeline.worker.dump_weights()
+        config = dataclasses.replace(pipeline.config, metadata=_stamped(pipeline.config.metadata, metadata))
+        files = {weights_place: weights, config_place: self._configs.write(config)}
+        await session.area.write(files, must_not_exist=must_not_exist)
+        saved = SavedPipeline(
+            pipeline_path=session.area.name(config_place), weights_path=session.area.name(weights_place)
+        )
+        session.saved_pipeline, session.saved_weights = saved.pipeline_path, saved.weights_path
+        return saved
+
+    def ports(self, session: Session) -> PipelinePorts:
+        """What the pipeline takes and gives. STATE_INVALID without one."""
+        return session.require_pipeline().graph.ports()
+
+    def _confine(self, config: PipelineConfig, area: FileArea) -> PipelineConfig:
+        """The same pipeline with every path parameter made absolute inside the session's area, for the worker."""
+        return dataclasses.replace(config, nodes=tuple(self._confine_node(node, area) for node in config.nodes))
+
+    def _confine_node(self, node: NodeConfig, area: FileArea) -> NodeConfig:
+        params = dict(node.params)
+        for spec in self._catalog.nodes[node.type_name].params:
+            value = params.get(spec.name, spec.default or None) if spec.is_path else None
+            if value is None:
+                continue
+            if not isinstance(value, str):
+                fault = Violation(f"nodes.{node.name}.params.{spec.name}", "must be a path")
+                raise Failure(Reason.PATH_INVALID, f"{fault.subject} {fault.description}", violations=(fault,))
+            params[spec.name] = str(area.locate(value))
+        return dataclasses.replace(node, params=params)
+
+
+def locate_with_suffix(area: FileArea, path: str, suffix: str) -> Path:
+    """The place of a file to be written, with the suffix that its kind has."""
+    place = area.locate(path)
+    return place if place.suffix == suffix else place.with_name(place.name + suffix)
+
+
+def _stamped(metadata: PipelineMetadata, given: PipelineMetadata | None) -> PipelineMetadata:
+    """The metadata to save: what the client gave wins over what the pipeline has."""
+    wanted = given or PipelineMetadata()
+    return dataclasses.replace(
+        metadata,
+        name=wanted.name or metadata.name,
+        description=wanted.description or metadata.description,
+        created=wanted.created or datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        tags=wanted.tags or metadata.tags,
+        author=wanted.author or metadata.author,
+    )
+
+
+def _lost(session: Session) -> Callable[[Failure], None]:
+    def on_lost(failure: Failure) -> None:
+        if session.state is SessionState.CLOSING:
+            return
+        session.pipeline = None
+        session.failure = failure
+        session.enter(SessionState.FAILED)
+
+    return on_lost
+
+
+async def _refuse_if_closing(session: Session, worker: Worker) -> None:
+    """A session that was closed while its pipeline was built must not keep the worker."""
+    if session.state is SessionState.CLOSING:
+        await worker.close()
+        raise session.closing_failure()

@@ -1,0 +1,114 @@
+"""One client's session: what it has loaded, what it is doing, and what it may do next."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING
+
+from catenary_server.domain.failure import Failure, Reason, Resource, Violation
+from catenary_server.domain.session import LEGAL, SessionState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from catenary_server.application.runs import Run
+    from catenary_server.domain.graph import Graph
+    from catenary_server.domain.pipeline import PipelineConfig
+    from catenary_server.domain.runtime import Worker
+    from catenary_server.domain.storage import FileArea
+    from catenary_server.domain.training import TrainRunConfig
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoadedPipeline:
+    """A pipeline that is built in the session's worker."""
+
+    config: PipelineConfig
+    graph: Graph
+    worker: Worker
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Session:
+    """State of one session. Times are seconds of the monotonic clock, `create_time` is Unix seconds."""
+
+    session_id: str
+    principal: str
+    area: FileArea
+    search_paths: tuple[Path, ...]
+    labels: Mapping[str, str]
+    device: str
+    idle_timeout: float
+    create_time: float
+    last_used: float
+    state: SessionState = SessionState.IDLE
+    failure: Failure | None = None
+    pipeline: LoadedPipeline | None = None
+    trainrun: TrainRunConfig | None = None
+    run: Run | None = None
+    saved_weights: str | None = None
+    saved_pipeline: str | None = None
+    change: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
+    """Held while the pipeline or its weights are being replaced."""
+
+    def enter(self, state: SessionState) -> None:
+        """Go to another state; a transition that the contract does not allow is a bug of ours."""
+        if state is self.state:
+            return
+        if state not in LEGAL[self.state]:
+            message = f"session state {self.state} cannot become {state}"
+            raise AssertionError(message)
+        self.state = state
+
+    def require_pipeline(self) -> LoadedPipeline:
+        """The pipeline, ready for use.
+
+        Raises:
+            Failure: STATE_INVALID without one; WORKER_CRASHED if the worker died; SESSION_CLOSING.
+        """
+        if self.state is SessionState.CLOSING:
+            raise self.closing_failure()
+        if self.pipeline is None:
+            if self.failure is not None:
+                raise self.failure
+            raise Failure(
+                Reason.STATE_INVALID,
+                "the session has no pipeline; call LoadPipeline or SetTrainRunConfig first",
+                violations=(Violation("pipeline", "no pipeline is loaded"),),
+            )
+        return self.pipeline
+
+    def require_idle(self) -> None:
+        """Refuse what may not happen while a run goes on.
+
+        Raises:
+            Failure: SESSION_BUSY during training, SESSION_CLOSING.
+        """
+        if self.state is SessionState.CLOSING:
+            raise self.closing_failure()
+        if self.run is not None and not self.run.finished:
+            raise Failure(
+                Reason.SESSION_BUSY,
+                "the session is training; wait for the run to end or call StopTrain",
+                retry_after=1.0,
+            )
+
+    def closing_failure(self) -> Failure:
+        """What a call gets that the closing of the session overtakes."""
+        return Failure(
+            Reason.SESSION_CLOSING, "the session is being closed", resource=Resource("session", self.session_id)
+        )
+
+    @contextlib.contextmanager
+    def engaged(self) -> Iterator[LoadedPipeline]:
+        """Use the pipeline; a worker that goes because the session closes is told as that, not as a crash."""
+        pipeline = self.require_pipeline()
+        try:
+            yield pipeline
+        except Failure as failure:
+            if failure.reason is Reason.WORKER_CRASHED and self.state is SessionState.CLOSING:
+                raise self.closing_failure() from failure
+            raise

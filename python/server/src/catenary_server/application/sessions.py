@@ -1,0 +1,236 @@
+"""Sessions come and go: created within limits, found by their owner only, closed by request or when idle."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from catenary_server.application.session import Session
+from catenary_server.domain.failure import Failure, Reason, Resource, Violation
+from catenary_server.domain.session import SessionState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from catenary_server.domain.config_source import ConfigSource
+    from catenary_server.domain.storage import Storage
+
+log = logging.getLogger(__name__)
+
+CLOSED_MEMORY_SECONDS = 3600.0
+"""How long the id of a closed session is remembered, so that a second Close succeeds."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLimits:
+    """How many sessions there may be and how long they may idle; times in seconds."""
+
+    per_server: int = 1000
+    per_principal: int = 500
+    idle_timeout: float = 3600.0
+    idle_timeout_min: float = 1.0
+    idle_timeout_max: float = 24 * 3600.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NewSession:
+    """What a client asks of a new session; None or empty takes the server's default."""
+
+    idle_timeout: float | None = None
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    device: str = ""
+
+
+class Sessions:
+    """All sessions of this server. Used on one event loop only."""
+
+    def __init__(
+        self,
+        *,
+        configs: ConfigSource,
+        storage: Storage,
+        limits: SessionLimits,
+        devices: Sequence[str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits
+        self._configs = configs
+        self._storage = storage
+        self._devices = devices
+        self._clock = clock
+        self._sessions: dict[str, Session] = {}
+        self._closed: dict[str, tuple[str, float]] = {}
+        self._requests: dict[tuple[str, str], tuple[NewSession, str]] = {}
+        self._changed = asyncio.Event()
+
+    @property
+    def count(self) -> int:
+        """Sessions that are open."""
+        return len(self._sessions)
+
+    def create(self, principal: str, wanted: NewSession, request_id: str = "") -> Session:
+        """Open a session; the same request id with the same wish gives the same session again.
+
+        Raises:
+            Failure: QUOTA_SESSIONS, IDEMPOTENCY_CONFLICT, DEVICE_INVALID, FIELD_INVALID for a timeout out of bounds.
+        """
+        repeated = self._repeated(principal, wanted, request_id)
+        if repeated is not None:
+            return repeated
+        self._check_wish(wanted)
+        self._check_quota(principal)
+        now = self._clock()
+        session = Session(
+            session_id=secrets.token_urlsafe(24),
+            principal=principal,
+            area=self._storage.area(principal),
+            search_paths=self._configs.default_search_paths(),
+            labels=wanted.labels,
+            device=wanted.device or "auto",
+            idle_timeout=wanted.idle_timeout or self.limits.idle_timeout,
+            create_time=time.time(),
+            last_used=now,
+        )
+        self._sessions[session.session_id] = session
+        if request_id:
+            self._requests[principal, request_id] = (wanted, session.session_id)
+        self._changed.set()
+        return session
+
+    def find(self, principal: str, session_id: str) -> Session:
+        """The session of that id, which this use keeps alive.
+
+        Raises:
+            Failure: SESSION_NOT_FOUND if it is unknown, closed, expired or another principal's.
+        """
+        session = self._sessions.get(session_id)
+        if session is None or session.principal != principal:
+            raise _not_found(session_id)
+        session.last_used = self._clock()
+        return session
+
+    def list(self, principal: str, labels: Mapping[str, str]) -> tuple[Session, ...]:
+        """The principal's sessions with these labels, in the order of their creation; looking does not keep alive."""
+        return tuple(
+            session
+            for session in self._sessions.values()
+            if session.principal == principal and labels.items() <= session.labels.items()
+        )
+
+    def expire_time(self, session: Session) -> float:
+        """When the session ends if it is not used, in Unix seconds."""
+        return time.time() + session.last_used + session.idle_timeout - self._clock()
+
+    def set_search_paths(self, session: Session, paths: Sequence[str], *, append: bool) -> tuple[str, ...]:
+        """Set or extend the search paths and return the rejected ones; with none accepted, the roots are active."""
+        accepted, rejected = self._configs.split_search_paths(paths)
+        kept: Sequence[Path] = session.search_paths if append else ()
+        session.search_paths = tuple(dict.fromkeys((*kept, *accepted))) or self._configs.default_search_paths()
+        return rejected
+
+    async def close(self, principal: str, session_id: str) -> None:
+        """Close a session: its run ends, its worker ends, its device is free when this returns. Idempotent.
+
+        Raises:
+            Failure: SESSION_NOT_FOUND for an id that is unknown or was closed over an hour ago.
+        """
+        closed = self._closed.get(session_id)
+        if closed is not None and closed[0] == principal:
+            return
+        session = self._sessions.get(session_id)
+        if session is None or session.principal != principal:
+            raise _not_found(session_id)
+        await self._close(session)
+
+    async def close_all(self) -> None:
+        """Close every session, for the end of the server."""
+        await asyncio.gather(*(self._close(session) for session in tuple(self._sessions.values())))
+
+    async def expire_idle(self) -> None:
+        """Close sessions whose idle time is over, for as long as the server lives."""
+        while True:
+            self._changed.clear()
+            for session in tuple(self._sessions.values()):
+                if self._expires_in(session) <= 0:
+                    log.info("session expired", extra={"session": session.session_id[:8]})
+                    await self._close(session)
+            self._forget()
+            pause = min((self._expires_in(session) for session in self._sessions.values()), default=None)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), None if pause is None else max(pause, 0.01))
+
+    def _expires_in(self, session: Session) -> float:
+        if session.run is not None and not session.run.finished:
+            session.last_used = self._clock()  # a running job holds its session open
+        return session.last_used + session.idle_timeout - self._clock()
+
+    async def _close(self, session: Session) -> None:
+        session.enter(SessionState.CLOSING)
+        pipeline = session.pipeline
+        if pipeline is not None:
+            run = session.run
+            if run is not None and not run.finished:
+                await pipeline.worker.stop_training()
+            await pipeline.worker.close()
+            if run is not None:
+                await run.ended()
+        if self._sessions.pop(session.session_id, None) is not None:
+            self._closed[session.session_id] = (session.principal, self._clock())
+
+    def _forget(self) -> None:
+        horizon = self._clock() - CLOSED_MEMORY_SECONDS
+        self._closed = {key: value for key, value in self._closed.items() if value[1] > horizon}
+        self._requests = {
+            key: value
+            for key, value in self._requests.items()
+            if value[1] in self._sessions or value[1] in self._closed
+        }
+
+    def _repeated(self, principal: str, wanted: NewSession, request_id: str) -> Session | None:
+        earlier = self._requests.get((principal, request_id)) if request_id else None
+        if earlier is None:
+            return None
+        if earlier[0] != wanted:
+            raise Failure(
+                Reason.IDEMPOTENCY_CONFLICT,
+                f"request id {request_id!r} was used for another session; use a new one",
+                resource=Resource("request", request_id),
+            )
+        return self._sessions.get(earlier[1])
+
+    def _check_wish(self, wanted: NewSession) -> None:
+        low, high = self.limits.idle_timeout_min, self.limits.idle_timeout_max
+        if wanted.idle_timeout is not None and not low <= wanted.idle_timeout <= high:
+            fault = Violation("idle_timeout", f"must lie between {low:g} and {high:g} seconds")
+            raise Failure(Reason.FIELD_INVALID, f"idle_timeout {fault.description}", violations=(fault,))
+        if wanted.device not in ("", "auto", *self._devices):
+            fault = Violation("device", f"no device {wanted.device!r}; there are: auto, {', '.join(self._devices)}")
+            raise Failure(Reason.DEVICE_INVALID, fault.description, violations=(fault,))
+
+    def _check_quota(self, principal: str) -> None:
+        own = sum(session.principal == principal for session in self._sessions.values())
+        for used, limit, whose in (
+            (own, self.limits.per_principal, "for you"),
+            (self.count, self.limits.per_server, "on this server"),
+        ):
+            if used >= limit:
+                raise Failure(
+                    Reason.QUOTA_SESSIONS,
+                    f"{limit} sessions are open {whose}, which is the limit; close one",
+                    violations=(Violation("sessions", f"{used} of {limit} in use"),),
+                    retry_after=5.0,
+                )
+
+
+def _not_found(session_id: str) -> Failure:
+    return Failure(
+        Reason.SESSION_NOT_FOUND,
+        f"Session ID not found: {session_id}; it may have expired or been closed: create a new one",
+        resource=Resource("session", session_id),
+    )
