@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-from pathlib import Path
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from catenary_server.application.session import LoadedPipeline, Session
@@ -15,6 +14,7 @@ from catenary_server.domain.session import SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from catenary_server.domain.config_source import ConfigSource
     from catenary_server.domain.pipeline import PipelinePorts
@@ -159,7 +159,7 @@ def _stamped(metadata: PipelineMetadata, given: PipelineMetadata | None) -> Pipe
         metadata,
         name=wanted.name or metadata.name,
         description=wanted.description or metadata.description,
-        created=wanted.created or datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        created=wanted.created or dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         tags=wanted.tags or metadata.tags,
         author=wanted.author or metadata.author,
     )

@@ -9,12 +9,11 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from catenary_server.domain.progress import Progress
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from catenary_server.domain.failure import Failure
+    from catenary_server.domain.progress import Progress
     from catenary_server.domain.training import Phase
 
 KEPT_EVENTS = 16_384

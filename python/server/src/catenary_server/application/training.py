@@ -171,8 +171,8 @@ class Training:
         except Failure as failure:
             await self._end_early(session, run, failure)
         except BaseException:
-            failure = Failure(Reason.INTERNAL_BUG, "the run ended by a fault of the server")
-            await self._end_early(session, run, failure)
+            bug = Failure(Reason.INTERNAL_BUG, "the run ended by a fault of the server")
+            await self._end_early(session, run, bug)
             raise
 
     async def _end_early(self, session: Session, run: Run, failure: Failure) -> None:
@@ -243,9 +243,9 @@ def _confined(data: DataConfig, area: FileArea) -> DataConfig:
     if not data.path:
         fault = Violation("data.path", "names the scene file; it is empty")
         raise Failure(Reason.CONFIG_INVALID, f"{fault.subject} {fault.description}", violations=(fault,))
-    places = {
-        name: str(area.find_data(path))
-        for name in ("path", "validation_path", "test_path")
-        if (path := getattr(data, name))
-    }
-    return dataclasses.replace(data, **places)
+    return dataclasses.replace(
+        data,
+        path=str(area.find_data(data.path)),
+        validation_path=str(area.find_data(data.validation_path)) if data.validation_path else None,
+        test_path=str(area.find_data(data.test_path)) if data.test_path else None,
+    )
