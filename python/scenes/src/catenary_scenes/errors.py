@@ -1,0 +1,17 @@
+"""What can be wrong with a scene file; every message names the file and says what to do next."""
+
+
+class SceneError(ValueError):
+    """Base of every failure of this package."""
+
+
+class SceneNotFound(SceneError):  # noqa: N818 - named like the contract's reason
+    """No file at the given path."""
+
+
+class SceneInvalid(SceneError):  # noqa: N818 - named like the contract's reason
+    """The file, array or specification does not describe a scene."""
+
+
+class ReaderUnavailable(SceneError):  # noqa: N818 - named like the contract's reason
+    """The format is known, but the optional package that reads it is not installed."""

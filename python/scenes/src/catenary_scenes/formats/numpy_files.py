@@ -1,0 +1,103 @@
+"""Scenes in numpy's own files: .npz with named arrays, .npy with a cube alone."""
+
+import struct
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
+
+from catenary_scenes.errors import SceneInvalid
+from catenary_scenes.formats.named_arrays import KNOWN_NAMES, NamedArrays, measurements_of, require_cube
+from catenary_scenes.measurements import Measurements
+from catenary_scenes.scene import ProcessingMode, Scene
+
+# What numpy and zipfile raise on damaged, foreign or pickled files; found by cutting and flipping bytes of good ones.
+_DAMAGED = (
+    ValueError,
+    KeyError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    OverflowError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def read_npz(path: Path, mode: ProcessingMode) -> Measurements:
+    """Read `cube` or `data`, and where present `wavelengths`, `mask`, `white`, `dark`, `reflectance_scale_factor`.
+
+    Raises:
+        SceneInvalid: damaged, pickled, or not a scene.
+    """
+    return measurements_of(load_npz(path, require=True), path, mode)
+
+
+def read_npy(path: Path, mode: ProcessingMode) -> Measurements:
+    """Read a cube [rows, cols, bands] or several [measurements, rows, cols, bands].
+
+    Raises:
+        SceneInvalid: damaged, pickled, or not a scene.
+    """
+    return measurements_of({"cube": load_npy(path)}, path, mode)
+
+
+def load_npz(path: Path, *, require: bool = False) -> NamedArrays:
+    """The arrays of an .npz file that have a name of ours; with `require` one must be a cube.
+
+    Raises:
+        SceneInvalid: damaged, pickled, or not an .npz file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if isinstance(stored, NpzFile):
+                if require:
+                    require_cube(stored.files, path)
+                return {name: stored[name] for name in KNOWN_NAMES if name in stored.files}
+    except SceneInvalid:
+        raise
+    except _DAMAGED as error:
+        raise _unreadable(path, error) from error
+    raise SceneInvalid(f"{path.name} is no .npz archive: write it with numpy.savez")
+
+
+def load_npy(path: Path) -> NDArray[Any]:
+    """The array of an .npy file.
+
+    Raises:
+        SceneInvalid: damaged, pickled, or not an .npy file.
+    """
+    try:
+        stored = np.load(path, allow_pickle=False)
+    except _DAMAGED as error:
+        raise _unreadable(path, error) from error
+    if isinstance(stored, np.ndarray):
+        return stored
+    stored.close()
+    raise SceneInvalid(f"{path.name} is no .npy file: write it with numpy.save, or name it .npz")
+
+
+def write_npz(path: Path, scene: Scene) -> None:
+    """Write the arrays `cube`, and where the scene has them `wavelengths` and `mask`."""
+    arrays: dict[str, NDArray[Any]] = {"cube": scene.cube}
+    if scene.has_wavelengths:
+        arrays["wavelengths"] = scene.wavelengths
+    if scene.mask is not None:
+        arrays["mask"] = scene.mask
+    # numpy adds a suffix to a path, never to an open file.
+    with path.open("xb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def _unreadable(path: Path, error: Exception) -> SceneInvalid:
+    return SceneInvalid(
+        f"{path.name} cannot be read ({error}): it is cut off, damaged or holds Python objects; "
+        "copy it again, or write it with numpy.savez from plain numeric arrays"
+    )
