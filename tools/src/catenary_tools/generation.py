@@ -1,0 +1,101 @@
+"""Generates everything that follows from the protos: stubs for Python and TypeScript, the image, the page of reasons.
+
+All of it is checked in, so that nobody needs a generator to build or read the project. Two generations give the same
+bytes, which is what the drift check relies on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from catenary_tools import reasons_page, third_party
+
+PYTHON_TREE = Path("python/contract/src")
+TYPESCRIPT_TREE = Path("web/contract/src")
+IMAGE = PYTHON_TREE / "catenary" / "contract.binpb"
+REASONS_PAGE = Path("docs/error-reasons.md")
+GENERATED = (PYTHON_TREE, TYPESCRIPT_TREE, REASONS_PAGE)
+
+_TYPESCRIPT_PACKAGE = Path("web/contract")
+_PACKAGE_DOCSTRING = '"""The Catenary contract: generated, do not edit."""\n'
+
+
+def generate(root: Path) -> None:
+    """Bring all generated files of the repository at ``root`` up to date; stale ones disappear.
+
+    Raises ``subprocess.CalledProcessError`` when buf or npm fails, and what ``third_party.fetch`` raises.
+    """
+    prepare(root)
+    with tempfile.TemporaryDirectory() as folder:
+        generate_into(root, Path(folder))
+        for place in GENERATED:
+            _replace(Path(folder) / place, root / place)
+
+
+def prepare(root: Path) -> None:
+    """Fetch what generation needs and the repository does not hold; does nothing when all is there."""
+    third_party.fetch(root)
+    package = root / _TYPESCRIPT_PACKAGE
+    if not _is_installed(package):
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=package, check=True)
+
+
+def generate_into(root: Path, output: Path) -> None:
+    """Write every generated file of the repository at ``root`` below ``output``, under the path that it has there."""
+    buf(root, "generate", "--output", str(output))
+    _write_package_files(output / PYTHON_TREE / "catenary")
+    build_image(root, output / IMAGE)
+    page = output / REASONS_PAGE
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(reasons_page.render((output / IMAGE).read_bytes()))
+
+
+def build_image(root: Path, image: Path) -> None:
+    """Write the image of the protos to ``image``: all descriptors with rules, options and comments."""
+    buf(root, "build", "proto", "--output", str(image))
+
+
+def buf(root: Path, *arguments: str) -> None:
+    """Run buf in ``root`` with this environment's plugins; raises ``subprocess.CalledProcessError`` when it fails."""
+    subprocess.run([executable("buf"), *arguments], cwd=root, env=_environment(), check=True)
+
+
+def executable(name: str) -> str:
+    """Return the path of a program that belongs to this environment, whether or not the environment is active."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def _environment() -> dict[str, str]:
+    # buf starts `python` and the plugins by name; they have to be the ones whose versions are pinned beside this code.
+    scripts = str(Path(sys.executable).parent)
+    return os.environ | {"PATH": os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])}
+
+
+def _write_package_files(top: Path) -> None:
+    folders = {top} | {parent for stub in top.rglob("*_pb2.py") for parent in stub.parents if top in parent.parents}
+    for folder in folders:
+        (folder / "__init__.py").write_text(_PACKAGE_DOCSTRING)
+    (top / "py.typed").write_text("")
+
+
+def _replace(source: Path, target: Path) -> None:
+    if target.is_dir():
+        shutil.rmtree(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+
+
+def _is_installed(package: Path) -> bool:
+    installed = package / "node_modules" / ".package-lock.json"
+    return installed.is_file() and _versions(installed).items() >= _versions(package / "package-lock.json").items()
+
+
+def _versions(lock: Path) -> dict[str, str]:
+    packages: dict[str, dict[str, str]] = json.loads(lock.read_text())["packages"]
+    return {path: entry["version"] for path, entry in packages.items() if path}
