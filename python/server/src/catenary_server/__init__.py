@@ -1,1 +1,1 @@
-"""The Catenary server: sessions, training, inference and telemetry of PyTorch pipelines behind the catenary.v1 contract."""
+"""The Catenary server: remote training, inference and telemetry of PyTorch pipelines, as catenary.v1 says."""

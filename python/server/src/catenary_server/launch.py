@@ -1,0 +1,27 @@
+"""Restarts the program the way a server must run: as a module, and with an allocator fit for large tensors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TUNABLES = "glibc.malloc.hugetlb=1"
+"""Huge pages for large allocations: page faults, not copies, dominate the cost of a large message."""
+
+
+def relaunch(arguments: Sequence[str]) -> None:
+    """Replace this process by `python -m catenary_server ARGUMENTS`, unless it is that already.
+
+    The module form matters: workers re-import the main module of their parent, which for a console script would be
+    the whole command line, and for a package's `__main__` is nothing. The allocator reads its tunables only when a
+    process starts.
+    """
+    if os.environ.get("CATENARY_LAUNCHED") == str(os.getpid()):
+        return
+    environment = dict(os.environ, CATENARY_LAUNCHED=str(os.getpid()))
+    environment.setdefault("GLIBC_TUNABLES", TUNABLES)
+    os.execve(sys.executable, [sys.executable, "-m", "catenary_server", *arguments], environment)  # noqa: S606 - ourselves
