@@ -1,0 +1,1 @@
+"""Files of clients on the local disk, confined to the operator's roots."""
