@@ -5,13 +5,13 @@ class SceneError(ValueError):
     """Base of every failure of this package."""
 
 
-class SceneNotFound(SceneError):  # noqa: N818 - named like the contract's reason
+class SceneNotFound(SceneError):
     """No file at the given path."""
 
 
-class SceneInvalid(SceneError):  # noqa: N818 - named like the contract's reason
+class SceneInvalid(SceneError):
     """The file, array or specification does not describe a scene."""
 
 
-class ReaderUnavailable(SceneError):  # noqa: N818 - named like the contract's reason
+class ReaderUnavailable(SceneError):
     """The format is known, but the optional package that reads it is not installed."""

@@ -71,6 +71,8 @@ def _guarded(path: Path, read: Callable[[], Read]) -> Read:
     try:
         return read()
     except OSError as error:
-        raise SceneInvalid(f"{path} cannot be read ({error.strerror or error}): check its permissions") from error
+        raise SceneInvalid(
+            f"{path} cannot be read ({error.strerror or error}): check its permissions, or copy it again"
+        ) from error
     except MemoryError as error:
         raise SceneInvalid(f"{path.name} does not fit into memory: cut it into smaller scenes") from error

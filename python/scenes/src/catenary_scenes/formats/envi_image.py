@@ -15,7 +15,7 @@ from spectral.utilities.errors import SpyException
 from catenary_scenes.errors import SceneInvalid
 
 # What SPy raises on headers that are foreign, incomplete or not parseable; found by cutting and flipping good ones.
-_DAMAGED = (SpyException, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError)
+_DAMAGED = (SpyException, ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +35,8 @@ def load_envi(path: Path) -> EnviImage:
         SceneInvalid: the header is damaged or of an unsupported kind, the data file is missing or cut off.
     """
     try:
+        # SPy would leave a header that is not text open.
+        path.read_text()
         with warnings.catch_warnings():
             # SPy warns of field names with capitals, which it then reads well.
             warnings.simplefilter("ignore", UserWarning)

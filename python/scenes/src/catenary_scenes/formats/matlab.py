@@ -1,5 +1,6 @@
 """Scenes in MATLAB files: array `data` [rows, cols, bands], ground truth `map` [rows, cols]."""
 
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import scipy.io
 from scipy.io.matlab import MatReadError, MatWriteError
 
 from catenary_scenes.errors import SceneInvalid
+from catenary_scenes.formats.matlab_header import safe_variables
 from catenary_scenes.formats.named_arrays import KNOWN_NAMES, NamedArrays, measurements_of, require_cube
 from catenary_scenes.measurements import Measurements
 from catenary_scenes.scene import ProcessingMode, Scene
@@ -18,12 +20,9 @@ _DAMAGED = (
     MatReadError,
     ValueError,
     TypeError,
-    KeyError,
-    IndexError,
     EOFError,
     OSError,
-    OverflowError,
-    UnboundLocalError,
+    struct.error,
     zlib.error,
 )
 
@@ -38,24 +37,19 @@ def read_mat(path: Path, mode: ProcessingMode) -> Measurements:
 
 
 def load_mat(path: Path, *, require: bool = False) -> NamedArrays:
-    """The variables of a MATLAB file (versions 4 to 7) that have a name of ours; with `require` one must be a cube.
+    """The variables of a MATLAB file (versions 5 to 7) that have a name of ours; with `require` one must be a cube.
 
     Raises:
         SceneInvalid: damaged, of version 7.3, or not a MATLAB file.
     """
     try:
-        names = [name for name, _, _ in scipy.io.whosmat(str(path), appendmat=False)]
+        names = safe_variables(path, KNOWN_NAMES)
         if require:
             require_cube(names, path)
         known = [name for name in KNOWN_NAMES if name in names]
         stored = scipy.io.loadmat(str(path), appendmat=False, variable_names=known)
     except SceneInvalid:
         raise
-    except NotImplementedError as error:
-        raise SceneInvalid(
-            f"{path.name} is a MATLAB file of version 7.3 (HDF5): save it again in MATLAB with "
-            "save(file, 'data', 'map', '-v7'), or convert it to .npz"
-        ) from error
     except _DAMAGED as error:
         raise SceneInvalid(
             f"{path.name} cannot be read as a MATLAB file ({error}): copy it again, or save it again with '-v7'"

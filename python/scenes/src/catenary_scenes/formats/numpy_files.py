@@ -19,11 +19,9 @@ from catenary_scenes.scene import ProcessingMode, Scene
 # What numpy and zipfile raise on damaged, foreign or pickled files; found by cutting and flipping bytes of good ones.
 _DAMAGED = (
     ValueError,
-    KeyError,
     EOFError,
     NotImplementedError,
     RuntimeError,
-    OverflowError,
     struct.error,
     tokenize.TokenError,
     zipfile.BadZipFile,
@@ -56,7 +54,9 @@ def load_npz(path: Path, *, require: bool = False) -> NamedArrays:
         SceneInvalid: damaged, pickled, or not an .npz file.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # numpy leaves a file it opened itself open when the archive is damaged.
+        with path.open("rb") as file:
+            stored = np.load(file, allow_pickle=False)
             if isinstance(stored, NpzFile):
                 if require:
                     require_cube(stored.files, path)
@@ -75,12 +75,12 @@ def load_npy(path: Path) -> NDArray[Any]:
         SceneInvalid: damaged, pickled, or not an .npy file.
     """
     try:
-        stored = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            stored = np.load(file, allow_pickle=False)
     except _DAMAGED as error:
         raise _unreadable(path, error) from error
     if isinstance(stored, np.ndarray):
         return stored
-    stored.close()
     raise SceneInvalid(f"{path.name} is no .npy file: write it with numpy.save, or name it .npz")
 
 

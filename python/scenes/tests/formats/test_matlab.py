@@ -1,0 +1,92 @@
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+import scipy.io
+from numpy.typing import NDArray
+
+from catenary_scenes import ProcessingMode, SceneInvalid, read_scene
+
+Counts = NDArray[np.uint16]
+
+
+def save(
+    path: Path, variables: Mapping[str, object], *, compressed: bool = False, version: Literal["4", "5"] = "5"
+) -> Path:
+    scipy.io.savemat(str(path), dict(variables), do_compression=compressed, format=version)
+    return path
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_data_map_and_wavelengths_are_read(tmp_path: Path, counts: Counts, *, compressed: bool) -> None:
+    variables = {"data": counts, "map": np.eye(4, 3), "wavelengths": np.linspace(400, 800, 5), "info": {"a": "b"}}
+    scene = read_scene(save(tmp_path / "a.mat", variables, compressed=compressed))
+    np.testing.assert_array_equal(scene.cube, counts)
+    np.testing.assert_array_equal(scene.wavelengths, np.linspace(400, 800, 5))
+    assert scene.mask is not None
+    np.testing.assert_array_equal(scene.mask, np.eye(4, 3))
+
+
+def test_a_big_endian_file_is_read(tmp_path: Path, counts: Counts) -> None:
+    path = save(tmp_path / "a.mat", {"data": np.full((1, 1, 2), 258, np.int16)})
+    little = path.read_bytes()
+    words = np.frombuffer(little[128:176], "<u4").astype(">u4").tobytes()  # tags, flags and dimensions
+    name = np.frombuffer(little[176:180], "<u4").astype(">u4").tobytes() + little[180:184]
+    values = np.frombuffer(little[184:188], "<u4").astype(">u4").tobytes() + b"\x01\x02\x01\x02"
+    path.write_bytes(little[:124] + b"\x01\x00MI" + words + name + values)
+    assert read_scene(path).cube.tolist() == [[[258.0, 258.0]]]
+
+
+def test_reflectance_uses_the_stored_factor(tmp_path: Path, counts: Counts) -> None:
+    path = save(tmp_path / "a.mat", {"data": counts, "reflectance_scale_factor": 200.0})
+    np.testing.assert_allclose(read_scene(path, ProcessingMode.REFLECTANCE).cube, counts / 200.0, rtol=1e-6)
+
+
+def test_version_7_3_is_refused_with_the_way_to_save_it_again(tmp_path: Path) -> None:
+    header = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
+    (tmp_path / "a.mat").write_bytes(header + b"\x00" * 384 + b"\x89HDF\r\n\x1a\n")
+    with pytest.raises(SceneInvalid, match=r"version 7\.3 .* '-v7'\), or convert it to \.npz"):
+        read_scene(tmp_path / "a.mat")
+
+
+def test_version_4_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.mat", {"data": np.ones((3, 4))}, version="4")
+    with pytest.raises(SceneInvalid, match="version 5 to 7"):
+        read_scene(path)
+
+
+def test_a_file_without_a_cube_lists_what_it_holds(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.mat", {"X": np.ones((3, 4, 5)), "Y": 1.0})
+    with pytest.raises(SceneInvalid, match="holds X, Y: name the cube"):
+        read_scene(path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "text",
+        {"field": 1.0},
+        np.array([1.0, "a"], dtype=object),
+        np.ones((2, 2, 2), np.complex128),
+        scipy.sparse.eye_array(3).tocsc(),
+    ],
+)
+def test_what_is_no_array_of_real_numbers_is_refused_before_it_is_read(tmp_path: Path, wrong: object) -> None:
+    with pytest.raises(SceneInvalid, match=r"'data' in a\.mat is not an array of real numbers"):
+        read_scene(save(tmp_path / "a.mat", {"data": wrong}))
+
+
+@pytest.mark.parametrize("kind", [0, 8, 10, 14, 16, 119, 251, 70_000])
+def test_an_unknown_element_type_is_refused_before_the_compiled_reader_sees_it(
+    tmp_path: Path, counts: Counts, kind: int
+) -> None:
+    path = save(tmp_path / "a.mat", {"data": counts})
+    content = bytearray(path.read_bytes())
+    tag = content.index(b"data") + len(b"data")
+    assert content[tag] == 4  # miUINT16
+    content[tag : tag + 4] = kind.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(SceneInvalid, match="damaged"):
+        read_scene(path)

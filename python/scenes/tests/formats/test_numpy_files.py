@@ -1,0 +1,113 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from catenary_scenes import ProcessingMode, SceneInvalid, read_measurements, read_scene
+
+Counts = NDArray[np.uint16]
+
+
+@pytest.mark.parametrize("cube_name", ["cube", "data"])
+@pytest.mark.parametrize("mask_name", ["mask", "map", "gt"])
+def test_arrays_are_found_under_each_of_their_names(
+    tmp_path: Path, counts: Counts, cube_name: str, mask_name: str
+) -> None:
+    mask = np.eye(4, 3, dtype=np.uint8)
+    arrays: dict[str, Any] = {cube_name: counts, mask_name: mask, "wavelengths": np.linspace(0.4, 0.8, 5)}
+    np.savez_compressed(tmp_path / "a.npz", **arrays)
+    scene = read_scene(tmp_path / "a.npz")
+    np.testing.assert_array_equal(scene.cube, counts)
+    np.testing.assert_allclose(scene.wavelengths, np.linspace(400, 800, 5), rtol=1e-6)
+    assert scene.mask is not None
+    np.testing.assert_array_equal(scene.mask, mask)
+
+
+def test_each_of_several_cubes_takes_its_own_mask(tmp_path: Path, counts: Counts) -> None:
+    masks = np.stack([np.zeros((4, 3), np.int8), np.ones((4, 3), np.int8)])
+    np.savez(tmp_path / "a.npz", cube=np.stack([counts, counts]), mask=masks)
+    read = [scene.mask for scene in read_measurements(tmp_path / "a.npz")]
+    assert [None if mask is None else int(mask.sum()) for mask in read] == [0, 12]
+
+
+def test_one_mask_holds_for_several_cubes(tmp_path: Path, counts: Counts) -> None:
+    np.savez(tmp_path / "a.npz", cube=np.stack([counts] * 3), mask=np.ones((4, 3), np.int8))
+    read = [scene.mask for scene in read_measurements(tmp_path / "a.npz")]
+    assert [None if mask is None else int(mask.sum()) for mask in read] == [12, 12, 12]
+
+
+def test_reflectance_uses_the_stored_references(tmp_path: Path, counts: Counts) -> None:
+    np.savez(tmp_path / "a.npz", cube=counts, white=np.full(5, 300), dark=np.full(5, 100))
+    cube = read_scene(tmp_path / "a.npz", ProcessingMode.REFLECTANCE).cube
+    np.testing.assert_allclose(cube, (counts - 100.0) / 200.0, rtol=1e-6)
+
+
+def test_reflectance_uses_the_stored_factor(tmp_path: Path, counts: Counts) -> None:
+    np.savez(tmp_path / "a.npz", cube=counts, reflectance_scale_factor=200)
+    cube = read_scene(tmp_path / "a.npz", ProcessingMode.REFLECTANCE).cube
+    np.testing.assert_allclose(cube, counts / 200.0, rtol=1e-6)
+
+
+def test_an_npy_file_is_a_cube_alone(tmp_path: Path, counts: Counts) -> None:
+    np.save(tmp_path / "a.npy", counts)
+    scene = read_scene(tmp_path / "a.npy")
+    np.testing.assert_array_equal(scene.cube, counts)
+    assert (scene.mask, scene.has_wavelengths) == (None, False)
+
+
+def test_an_archive_without_a_cube_lists_what_it_holds(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", image=np.ones((2, 2, 2)), mask=np.ones((2, 2)))
+    with pytest.raises(SceneInvalid, match=r"holds image, mask: name the cube .* 'cube' or 'data'"):
+        read_scene(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 3), (4, 3, 0), (0, 4, 3, 5), (1, 1, 4, 3, 5)])
+def test_a_cube_of_another_rank_or_without_values_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.savez(tmp_path / "a.npz", cube=np.ones(shape))
+    with pytest.raises(SceneInvalid, match="has shape"):
+        read_scene(tmp_path / "a.npz")
+
+
+def test_python_objects_are_refused_and_never_unpickled(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+
+    class Harmful:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (marker.touch, ())
+
+    for path in (tmp_path / "a.npz", tmp_path / "a.npy"):
+        objects = np.array([Harmful()], dtype=object)
+        np.savez(path, cube=objects) if path.suffix == ".npz" else np.save(path, objects)
+        with pytest.raises(SceneInvalid, match="Python objects"):
+            read_scene(path)
+    assert not marker.exists()
+
+
+def test_an_archive_and_an_array_under_each_others_suffix_are_refused(tmp_path: Path, counts: Counts) -> None:
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.savez(file, cube=counts)
+    with (tmp_path / "a.npz").open("wb") as file:
+        np.save(file, counts)
+    with pytest.raises(SceneInvalid, match=r"no \.npy file"):
+        read_scene(tmp_path / "a.npy")
+    with pytest.raises(SceneInvalid, match=r"no \.npz archive"):
+        read_scene(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("factor", [np.ones(2), np.array("x"), np.array(0)])
+def test_a_scale_factor_that_is_no_positive_number_is_refused(
+    tmp_path: Path, counts: Counts, factor: NDArray[np.generic]
+) -> None:
+    np.savez(tmp_path / "a.npz", cube=counts, reflectance_scale_factor=factor)
+    with pytest.raises(SceneInvalid, match="factor"):
+        read_scene(tmp_path / "a.npz", ProcessingMode.REFLECTANCE)
+
+
+def test_a_header_that_claims_more_than_any_memory_is_refused(tmp_path: Path) -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (4000000, 4000000, 1000), }"
+    header += b" " * (117 - len(header)) + b"\n"
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(SceneInvalid):
+        read_scene(tmp_path / "a.npy")
