@@ -99,3 +99,7 @@ def _is_installed(package: Path) -> bool:
 def _versions(lock: Path) -> dict[str, str]:
     packages: dict[str, dict[str, str]] = json.loads(lock.read_text())["packages"]
     return {path: entry["version"] for path, entry in packages.items() if path}
+
+
+if __name__ == "__main__":
+    generate(Path.cwd())

@@ -6,14 +6,15 @@ fields; so the image is parsed with the descriptor classes of its own pool, wher
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from google.protobuf.descriptor_pb2 import (
         DescriptorProto,
         EnumDescriptorProto,
@@ -54,7 +55,7 @@ class Image:
     def option(self, options: Message, name: str) -> Message | None:
         """Return the value of the message-typed extension ``name`` of ``options``, or None where it is not set."""
         try:
-            extension = self._pool.FindExtensionByName(name)
+            extension: Any = self._pool.FindExtensionByName(name)
         except KeyError:  # nothing in the image imports the file that defines it
             return None
         if not options.HasExtension(extension):
@@ -93,6 +94,13 @@ class Image:
                 if f"{file.package}.{enum.name}" == enum_name:
                     return _value_comments(file, index)
         raise KeyError(enum_name)
+
+
+def enum_name(message: Message, field: str, number: int) -> str:
+    """Return the name of the value ``number`` of the enum-typed ``field``, or the number where the enum lacks it."""
+    enum = message.DESCRIPTOR.fields_by_name[field].enum_type
+    value = enum.values_by_number.get(number) if enum is not None else None
+    return str(number) if value is None else value.name
 
 
 def _with_nested(scope: str, message: DescriptorProto) -> Iterator[tuple[str, DescriptorProto]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from catenary_tools.image import REASON_OPTION, Image
+from catenary_tools.image import REASON_OPTION, Image, enum_name
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor_pb2 import EnumDescriptorProto
@@ -48,13 +48,14 @@ def _row(image: Image, enum: EnumDescriptorProto, index: int, comments: dict[str
     if contract is None:
         raise KeyError(f"{value.name} has no option {REASON_OPTION}")
     text = comments[value.name].replace("|", "\\|")
-    return f"| {value.name.removeprefix(PREFIX)} | {_code(contract)} | {_RETRY[_number(contract, 'retry')]} | {text} |\n"
+    return (
+        f"| {value.name.removeprefix(PREFIX)} | {_code(contract)} | {_RETRY[_number(contract, 'retry')]} | {text} |\n"
+    )
 
 
 def _code(contract: Message) -> str:
     number = _number(contract, "code")
-    names = contract.DESCRIPTOR.fields_by_name["code"].enum_type.values_by_number
-    return names[number].name if number else "*in band*"
+    return enum_name(contract, "code", number) if number else "*in band*"
 
 
 def _number(contract: Message, field: str) -> int:

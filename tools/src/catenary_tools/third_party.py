@@ -14,9 +14,12 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FOLDER = "third_party"
 
@@ -100,7 +103,7 @@ def _install(folder: Path, package: SourcePackage) -> list[Path]:
 
 
 def _download(package: SourcePackage) -> bytes:
-    # Not `pip download`: for a source distribution it runs the package's build backend, which we have no reason to trust.
+    # Not `pip download`: for a source distribution it runs the package's build backend, whose code nobody reviewed.
     form = "--no-binary" if package.sdist else "--only-binary"
     mirror = os.environ.get("PIP_INDEX_URL")
     index = ["--index-url", mirror] if mirror else []
@@ -132,3 +135,8 @@ def _verify(name: str, content: bytes, expected: str) -> None:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+if __name__ == "__main__":
+    for fetched in fetch(Path.cwd()):
+        print(f"fetched {fetched}")
