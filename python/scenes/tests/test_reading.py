@@ -78,7 +78,8 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, suffix: str, conten
 @pytest.mark.parametrize("suffix", [".npz", ".mat", ".hdr"])
 def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path, scene: Scene, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
-    write_scene(path, scene)
+    # The cube alone: a MATLAB file cut between two variables is a whole file with fewer of them.
+    write_scene(path, Scene("a", scene.cube, np.arange(7, dtype=np.float32), None, has_wavelengths=False))
     cut = path.with_suffix(".img") if suffix == ".hdr" else path
     whole = cut.read_bytes()
     for length in np.linspace(0, len(whole) - 1, 40, dtype=int):
@@ -104,6 +105,13 @@ def test_flipped_bytes_never_raise_anything_of_the_libraries(tmp_path: Path, sce
         except SceneInvalid:
             refused += 1
     assert refused > 10
+
+
+def test_a_cube_larger_than_any_memory_is_refused(tmp_path: Path) -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1048576, 1048576, 1024), }".ljust(117) + b"\n"
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(SceneInvalid, match="does not fit into memory"):
+        read_scene(tmp_path / "a.npy")
 
 
 def test_raw_is_the_default_and_values_come_as_stored(tmp_path: Path, counts: NDArray[np.uint16]) -> None:
@@ -133,3 +141,11 @@ def test_read_scene_is_the_first_measurement(tmp_path: Path, counts: NDArray[np.
     assert [measurement.name for measurement in measurements] == ["a_000", "a_001"]
     np.testing.assert_array_equal(read_scene(tmp_path / "a.npz").cube, counts)
     np.testing.assert_array_equal(measurements[1].cube, counts + 1)
+
+
+def test_a_file_that_goes_away_before_its_scene_is_taken_is_refused(tmp_path: Path, scene: Scene) -> None:
+    write_scene(tmp_path / "a.hdr", scene)
+    measurements = read_measurements(tmp_path / "a.hdr")
+    (tmp_path / "a.hdr").unlink()
+    with pytest.raises(SceneInvalid, match="No such file"):
+        measurements[0]

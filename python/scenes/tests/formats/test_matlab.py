@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import scipy.io
 from numpy.typing import NDArray
+from scipy.io.matlab import MatWriteError
 
-from catenary_scenes import ProcessingMode, SceneInvalid, read_scene
+from catenary_scenes import ProcessingMode, Scene, SceneInvalid, read_scene, write_scene
 
 Counts = NDArray[np.uint16]
 
@@ -55,6 +56,17 @@ def test_version_4_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "a.mat", {"data": np.ones((3, 4))}, version="4")
     with pytest.raises(SceneInvalid, match="version 5 to 7"):
         read_scene(path)
+
+
+def test_a_cube_beyond_the_format_is_refused_with_another_one(
+    tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object, **__: object) -> None:
+        raise MatWriteError("Matrix too large to save with Matlab 5 format")
+
+    monkeypatch.setattr(scipy.io, "savemat", too_large)  # the real one needs 4 GiB to say so
+    with pytest.raises(SceneInvalid, match=r"write \.npz or ENVI"):
+        write_scene(tmp_path / "a.mat", scene)
 
 
 def test_a_file_without_a_cube_lists_what_it_holds(tmp_path: Path) -> None:
