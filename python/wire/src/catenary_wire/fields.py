@@ -11,6 +11,7 @@ VARINT, FIXED64, LENGTH_DELIMITED, GROUP_START, GROUP_END, FIXED32 = range(6)
 
 _PAYLOAD_BITS = 0x7F
 _CONTINUES = 0x80
+_MAX_VALUE = (1 << 64) - 1
 _MAX_TAG = (1 << 32) - 1
 _MAX_LENGTH = (1 << 31) - 1
 _MAX_TAG_BYTES = 5
@@ -80,7 +81,7 @@ def _extent(data: memoryview, position: int, number: int, wire_type: int) -> tup
         case 1:
             return position, position + 8
         case 2:
-            length, content = _read(data, position, _MAX_TAG_BYTES)
+            length, content = _read(data, position, _MAX_VARINT_BYTES)
             if length > _MAX_LENGTH:
                 raise ValueError("a field is longer than a message may be")
             return content, content + length
@@ -123,7 +124,7 @@ def _read(data: memoryview, position: int, max_bytes: int) -> tuple[int, int]:
             byte = data[position + index]
             value |= (byte & _PAYLOAD_BITS) << (7 * index)
             if byte < _CONTINUES:
-                return value, position + index + 1
+                return value & _MAX_VALUE, position + index + 1
     except IndexError:
         raise ValueError("the message ends inside a number") from None
     raise ValueError("a number is longer than a varint may be")
