@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
 WEIGHTS_SUFFIX = ".safetensors"
 CONFIG_SUFFIX = ".yaml"
+CLIENT_BYTES = "(client-bytes)"
+"""The name of weights that came in a request."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Weights that were read, and whether they must fit exactly."""
+
+    name: str
+    content: bytes
+    strict: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,37 +60,65 @@ class Pipelines:
         """
         return await self.load(session, self._configs.read_pipeline(content))
 
-    async def load(self, session: Session, config: PipelineConfig) -> PipelineMetadata:
-        """Build a pipeline. A failure leaves the session as it was.
+    async def load(self, session: Session, config: PipelineConfig, weights: Weights | None = None) -> PipelineMetadata:
+        """Build a pipeline, with weights if they are given. A failure leaves the session as it was.
 
         Raises:
             Failure: NODE_TYPE_UNKNOWN, GRAPH_INVALID, PATH_INVALID, NODE_FAILED, SESSION_BUSY, SESSION_CLOSING,
-                DEVICE_UNAVAILABLE.
+                DEVICE_UNAVAILABLE; with weights, as `load_weights`.
         """
         session.require_idle()
         graph = check_graph(config, self._catalog.nodes)
         confined = self._confine(config, session.area)
         async with session.change:
             session.require_idle()
-            before = session.state
+            before, former = session.state, session.pipeline
             session.enter(SessionState.LOADING)
-            worker = session.pipeline.worker if session.pipeline is not None else None
-            fresh = worker is None
             try:
-                if worker is None:
-                    worker = await self._runtime.start_worker(device=session.device, on_lost=_lost(session))
-                await worker.load_pipeline(confined)
-            except BaseException:
-                if fresh and worker is not None:
-                    await worker.close()
+                worker = await self._built(session, confined, weights)
+            except BaseException as error:
+                if session.state is SessionState.CLOSING and isinstance(error, Failure):
+                    raise session.closing_failure() from error
                 if session.state is SessionState.LOADING:
                     session.enter(before)
                 raise
             await _refuse_if_closing(session, worker)
             session.pipeline = LoadedPipeline(config, graph, worker)
             session.failure = None
+            session.saved_pipeline, session.saved_weights = None, weights.name if weights is not None else None
             session.enter(SessionState.READY)
+            if former is not None and former.worker is not worker:
+                await former.worker.close()
         return config.metadata
+
+    async def _built(self, session: Session, config: PipelineConfig, weights: Weights | None) -> Worker:
+        """A worker with the pipeline in it.
+
+        A worker replaces its pipeline whole or not at all; a pipeline and its weights are two steps, so that they are
+        taken in a new worker and the former one stays until both are done.
+        """
+        former = session.pipeline
+        if former is not None and weights is None:
+            await former.worker.load_pipeline(config)
+            return former.worker
+        worker = await self._runtime.start_worker(device=session.device, on_lost=_lost(session))
+        try:
+            await worker.load_pipeline(config)
+            if weights is not None:
+                await worker.load_weights(weights.content, strict=weights.strict)
+        except BaseException:
+            await worker.close()
+            raise
+        return worker
+
+    async def read_weights(self, session: Session, path: str, *, strict: bool) -> Weights:
+        """Weights from a file of the session's area.
+
+        Raises:
+            Failure: ARTIFACT_NOT_FOUND, PATH_INVALID, PATH_NOT_ALLOWED, STORAGE_IO.
+        """
+        place = session.area.find(path, (WEIGHTS_SUFFIX, ".pt"))
+        return Weights(name=session.area.name(place), content=await session.area.read(place), strict=strict)
 
     async def load_weights(self, session: Session, source: str | bytes, *, strict: bool) -> str:
         """Load weights from a file of the session's area or from bytes; all or nothing. Returns the file's name.
@@ -91,17 +130,15 @@ class Pipelines:
         session.require_pipeline()
         session.require_idle()
         if isinstance(source, bytes):
-            content, name = source, "(client-bytes)"
+            weights = Weights(name=CLIENT_BYTES, content=source, strict=strict)
         else:
-            place = session.area.find(source, (WEIGHTS_SUFFIX, ".pt"))
-            content, name = await session.area.read(place), session.area.name(place)
+            weights = await self.read_weights(session, source, strict=strict)
         async with session.change:
             session.require_idle()
             with session.engaged() as pipeline:
-                await pipeline.worker.load_weights(content, strict=strict)
-        if not isinstance(source, bytes):
-            session.saved_weights = name
-        return name
+                await pipeline.worker.load_weights(weights.content, strict=strict)
+        session.saved_weights = None if isinstance(source, bytes) else weights.name
+        return weights.name
 
     async def save(
         self, session: Session, path: str, metadata: PipelineMetadata | None = None, *, must_not_exist: bool = False
@@ -109,9 +146,11 @@ class Pipelines:
         """Write `X.yaml` and `X.safetensors`, weights first, so that a pipeline that is there is there whole.
 
         Raises:
-            Failure: STATE_INVALID, PATH_INVALID, PATH_NOT_ALLOWED, ARTIFACT_EXISTS, DISK_FULL, STORAGE_IO.
+            Failure: STATE_INVALID, SESSION_BUSY, PATH_INVALID, PATH_NOT_ALLOWED, ARTIFACT_EXISTS, DISK_FULL,
+                STORAGE_IO.
         """
         session.require_pipeline()
+        session.require_idle()
         config_place = locate_with_suffix(session.area, path, CONFIG_SUFFIX)
         weights_place = config_place.with_suffix(WEIGHTS_SUFFIX)
         with session.engaged() as pipeline:

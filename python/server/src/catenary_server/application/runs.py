@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import dataclasses
 import secrets
 import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, Iterator
 
     from catenary_server.domain.failure import Failure
     from catenary_server.domain.progress import Progress
     from catenary_server.domain.training import Phase
 
 KEPT_EVENTS = 16_384
-"""Events kept for those who watch late or slowly; with 60 a second, the last four minutes."""
+"""Events kept for those who watch late or slowly, beside the first; with 60 a second, the last four minutes."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest:
+    """What a client asks of Train; empty bytes leave the session's configuration as it is."""
+
+    phase: Phase
+    data: bytes = b""
+    training: bytes = b""
+    request_id: str = ""
+    cancel_on_disconnect: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,16 +41,26 @@ class RunEvent:
 
 
 class Run:
-    """One phase of training: its events in order, ending in exactly one final event, or in a failure to start."""
+    """One phase of training, or one evaluation: its events in order, the last of them final, or a failure to start.
 
-    def __init__(self, phase: Phase, request_id: str) -> None:
+    Args:
+        request: what a phase was asked for with; None for an evaluation.
+    """
+
+    def __init__(self, request: TrainRequest | None = None) -> None:
         self.run_id = secrets.token_urlsafe(12)
-        self.phase = phase
-        self.request_id = request_id
+        self.request = request
         self.start_failure: Failure | None = None
+        self._first: Progress | None = None
         self._events: collections.deque[Progress] = collections.deque(maxlen=KEPT_EVENTS)
         self._sequence = 0
         self._news = asyncio.Condition()
+        self._followers = 0
+
+    @property
+    def phase(self) -> Phase | None:
+        """The phase that is trained; None in an evaluation."""
+        return None if self.request is None else self.request.phase
 
     @property
     def latest(self) -> Progress | None:
@@ -49,6 +71,21 @@ class Run:
     def finished(self) -> bool:
         """True once the final event is there or the run failed to start."""
         return self.start_failure is not None or (self.latest is not None and self.latest.status.final)
+
+    @property
+    def abandoned(self) -> bool:
+        """True if the run is to end because nobody follows it any more."""
+        wanted = self.request is None or self.request.cancel_on_disconnect
+        return wanted and self._followers == 0 and not self.finished
+
+    @contextlib.contextmanager
+    def followed(self) -> Iterator[None]:
+        """Count one who started the run or joined it; mere watchers do not count."""
+        self._followers += 1
+        try:
+            yield
+        finally:
+            self._followers -= 1
 
     async def publish(self, progress: Progress) -> None:
         """Number an event and hand it to everyone who watches."""
@@ -61,6 +98,7 @@ class Run:
                 sequence=self._sequence,
                 time=progress.time or time.time(),
             )
+            self._first = self._first or numbered
             self._events.append(numbered)
             self._news.notify_all()
 
@@ -70,7 +108,19 @@ class Run:
             self.start_failure = failure
             self._news.notify_all()
 
-    async def events(self, after_sequence: int = 0) -> AsyncIterator[RunEvent]:
+    async def begun(self) -> Progress:
+        """The newest event, waiting for the first.
+
+        Raises:
+            Failure: why the run never started.
+        """
+        async with self._news:
+            await self._news.wait_for(lambda: self._events or self.start_failure)
+        if self.start_failure is not None:
+            raise self.start_failure
+        return self._events[-1]
+
+    async def events(self, after_sequence: int = 0) -> AsyncGenerator[RunEvent, None]:
         """Every event after a sequence number, once and in order, up to the final one.
 
         Raises:
@@ -80,7 +130,7 @@ class Run:
         while True:
             async with self._news:
                 await self._news.wait_for(lambda: self._sequence > seen or self.finished)  # noqa: B023 - used at once
-                fresh = [event for event in self._events if event.sequence > seen]
+                fresh = self._after(seen)
             if self.start_failure is not None:
                 raise self.start_failure
             for event in fresh:
@@ -93,3 +143,12 @@ class Run:
         """Wait until the final event is there."""
         async with self._news:
             await self._news.wait_for(lambda: self.finished)
+
+    def _after(self, seen: int) -> list[Progress]:
+        """The kept events behind `seen`; taken from the end, since a watcher who keeps up wants only the last."""
+        wanted = self._sequence - seen
+        kept = min(wanted, len(self._events))
+        fresh = [self._events[index] for index in range(-kept, 0)]
+        if seen == 0 and wanted > kept and self._first is not None:
+            fresh.insert(0, self._first)
+        return fresh

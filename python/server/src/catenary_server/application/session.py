@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from catenary_server.domain.storage import FileArea
     from catenary_server.domain.training import TrainRunConfig
 
+KEPT_RUNS = 16
+"""Runs of a session that can still be watched or joined."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadedPipeline:
@@ -48,11 +51,31 @@ class Session:
     failure: Failure | None = None
     pipeline: LoadedPipeline | None = None
     trainrun: TrainRunConfig | None = None
-    run: Run | None = None
+    runs: list[Run] = dataclasses.field(default_factory=list)
+    """The last phases that were trained, oldest first."""
+    evaluation: Run | None = None
     saved_weights: str | None = None
     saved_pipeline: str | None = None
     change: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
     """Held while the pipeline or its weights are being replaced."""
+
+    @property
+    def run(self) -> Run | None:
+        """The newest phase of training; None before the first."""
+        return self.runs[-1] if self.runs else None
+
+    @property
+    def working(self) -> Run | None:
+        """The phase or evaluation that goes on now."""
+        return next((run for run in (self.run, self.evaluation) if run is not None and not run.finished), None)
+
+    def remember(self, run: Run) -> None:
+        """Make a run the newest; runs that are long over are forgotten."""
+        self.runs = [*self.runs[1 - KEPT_RUNS :], run]
+
+    def forget(self, run: Run) -> None:
+        """Take back a run that could not start."""
+        self.runs = [each for each in self.runs if each is not run]
 
     def enter(self, state: SessionState) -> None:
         """Go to another state; a transition that the contract does not allow is a bug of ours."""
@@ -89,10 +112,10 @@ class Session:
         """
         if self.state is SessionState.CLOSING:
             raise self.closing_failure()
-        if self.run is not None and not self.run.finished:
+        if self.working is not None:
             raise Failure(
                 Reason.SESSION_BUSY,
-                "the session is training; wait for the run to end or call StopTrain",
+                "the session is training or evaluating; wait for the end of that or call StopTrain",
                 retry_after=1.0,
             )
 

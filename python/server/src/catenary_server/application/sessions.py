@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import dataclasses
 import logging
@@ -47,6 +48,16 @@ class NewSession:
     device: str = ""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SessionUse:
+    """How many sessions are open, in all and of one principal, beside the limits they have."""
+
+    limits: SessionLimits
+    server: int
+    principal: int
+    memory: float = CLOSED_MEMORY_SECONDS
+
+
 class Sessions:
     """All sessions of this server. Used on one event loop only."""
 
@@ -74,6 +85,10 @@ class Sessions:
         """Sessions that are open."""
         return len(self._sessions)
 
+    def use(self, principal: str) -> SessionUse:
+        """How many sessions are open and may be."""
+        return SessionUse(limits=self.limits, server=self.count, principal=self._count_of(principal))
+
     def create(self, principal: str, wanted: NewSession, request_id: str = "") -> Session:
         """Open a session; the same request id with the same wish gives the same session again.
 
@@ -92,7 +107,7 @@ class Sessions:
             area=self._storage.area(principal),
             search_paths=self._configs.default_search_paths(),
             labels=wanted.labels,
-            device=wanted.device or "auto",
+            device=self._choose_device(wanted.device),
             idle_timeout=wanted.idle_timeout or self.limits.idle_timeout,
             create_time=time.time(),
             last_used=now,
@@ -123,8 +138,10 @@ class Sessions:
             if session.principal == principal and labels.items() <= session.labels.items()
         )
 
-    def expire_time(self, session: Session) -> float:
-        """When the session ends if it is not used, in Unix seconds."""
+    def expire_time(self, session: Session) -> float | None:
+        """When the session ends if it is not used, in Unix seconds; None while a run holds it open."""
+        if session.working is not None:
+            return None
         return time.time() + session.last_used + session.idle_timeout - self._clock()
 
     def set_search_paths(self, session: Session, paths: Sequence[str], *, append: bool) -> tuple[str, ...]:
@@ -166,7 +183,7 @@ class Sessions:
                 await asyncio.wait_for(self._changed.wait(), None if pause is None else max(pause, 0.01))
 
     def _expires_in(self, session: Session) -> float:
-        if session.run is not None and not session.run.finished:
+        if session.working is not None:
             session.last_used = self._clock()  # a running job holds its session open
         return session.last_used + session.idle_timeout - self._clock()
 
@@ -174,9 +191,10 @@ class Sessions:
         session.enter(SessionState.CLOSING)
         pipeline = session.pipeline
         if pipeline is not None:
-            run = session.run
-            if run is not None and not run.finished:
-                await pipeline.worker.stop_training()
+            run = session.working
+            if run is not None:
+                with contextlib.suppress(Failure):  # a worker that is gone has stopped
+                    await pipeline.worker.stop_training()
             await pipeline.worker.close()
             if run is not None:
                 await run.ended()
@@ -209,12 +227,25 @@ class Sessions:
         if wanted.idle_timeout is not None and not low <= wanted.idle_timeout <= high:
             fault = Violation("idle_timeout", f"must lie between {low:g} and {high:g} seconds")
             raise Failure(Reason.FIELD_INVALID, f"idle_timeout {fault.description}", violations=(fault,))
-        if wanted.device not in ("", "auto", *self._devices):
+        if not self._candidates(wanted.device):
             fault = Violation("device", f"no device {wanted.device!r}; there are: auto, {', '.join(self._devices)}")
             raise Failure(Reason.DEVICE_INVALID, fault.description, violations=(fault,))
 
+    def _candidates(self, device: str) -> tuple[str, ...]:
+        """The devices that a wish leaves: the one, all of a kind (`cuda`), or without a wish all of the best kind."""
+        kind = self._devices[0].partition(":")[0] if device in ("", "auto") else device
+        return tuple(each for each in self._devices if device == each or kind == each.partition(":")[0])
+
+    def _choose_device(self, device: str) -> str:
+        """Of the devices that the wish leaves, the one with the fewest sessions."""
+        taken = collections.Counter(session.device for session in self._sessions.values())
+        return min(self._candidates(device), key=lambda each: taken[each])
+
+    def _count_of(self, principal: str) -> int:
+        return sum(session.principal == principal for session in self._sessions.values())
+
     def _check_quota(self, principal: str) -> None:
-        own = sum(session.principal == principal for session in self._sessions.values())
+        own = self._count_of(principal)
         for used, limit, whose in (
             (own, self.limits.per_principal, "for you"),
             (self.count, self.limits.per_server, "on this server"),

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from catenary_server.application.pipelines import Pipelines
     from catenary_server.application.session import Session
     from catenary_server.application.sessions import Sessions
-    from catenary_server.application.training import Training
     from catenary_server.domain.config_source import ConfigSource
-    from catenary_server.domain.training import TrainRunConfig
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,20 +27,19 @@ class SavedTrainRun:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RestoredTrainRun:
-    """A session with the configuration, pipeline and, if there were any, weights of a saved run."""
+    """A session with the configuration (canonical JSON), pipeline and, if there were any, weights of a saved run."""
 
     session: Session
-    config: TrainRunConfig
+    content: bytes
     weights_path: str
 
 
 class TrainRuns:
     """Runs as files."""
 
-    def __init__(self, *, sessions: Sessions, pipelines: Pipelines, training: Training, configs: ConfigSource) -> None:
+    def __init__(self, *, sessions: Sessions, pipelines: Pipelines, configs: ConfigSource) -> None:
         self._sessions = sessions
         self._pipelines = pipelines
-        self._training = training
         self._configs = configs
 
     async def save(
@@ -51,7 +48,7 @@ class TrainRuns:
         """Write the trainrun with its pipeline, and its weights beside it if asked; else it refers to the last saved.
 
         Raises:
-            Failure: STATE_INVALID without trainrun or pipeline, and as `Pipelines.save`.
+            Failure: STATE_INVALID without trainrun or pipeline, and as `Pipelines.save`; SESSION_BUSY only with weights.
         """
         config = session.trainrun
         pipeline = session.require_pipeline()
@@ -64,6 +61,7 @@ class TrainRuns:
         place = locate_with_suffix(session.area, path, CONFIG_SUFFIX)
         weights_path, files = session.saved_weights, {}
         if save_weights:
+            session.require_idle()
             weights_place = place.with_suffix(WEIGHTS_SUFFIX)
             with session.engaged():
                 files[weights_place] = await pipeline.worker.dump_weights()
@@ -84,7 +82,7 @@ class TrainRuns:
 
         Raises:
             Failure: ARTIFACT_NOT_FOUND, PATH_INVALID, CONFIG_INVALID, SESSION_NOT_FOUND, and as `Pipelines.load`
-                and `Pipelines.load_weights`.
+                with weights.
         """
         if session_id:
             return await self._restore(self._sessions.find(principal, session_id), path, weights_path, strict=strict)
@@ -101,7 +99,15 @@ class TrainRuns:
         session.require_idle()
         content = await session.area.read(session.area.find(path, (CONFIG_SUFFIX,)))
         config = self._configs.read_trainrun(content)
-        await self._training.apply(session, config)
-        weights = weights_path or config.weights_path
-        resolved = await self._pipelines.load_weights(session, weights, strict=strict) if weights else ""
-        return RestoredTrainRun(session=session, config=config, weights_path=resolved)
+        if config.pipeline is None:
+            fault = Violation("pipeline", "is missing; a saved trainrun has one")
+            raise Failure(Reason.CONFIG_INVALID, f"{fault.subject} {fault.description}", violations=(fault,))
+        wanted = weights_path or config.weights_path
+        weights = await self._pipelines.read_weights(session, wanted, strict=strict) if wanted else None
+        await self._pipelines.load(session, config.pipeline, weights)
+        session.trainrun = config
+        return RestoredTrainRun(
+            session=session,
+            content=self._configs.canonical(config),
+            weights_path=weights.name if weights is not None else "",
+        )
