@@ -1,0 +1,177 @@
+"""Starts workers: one process per session, copied from a forkserver that has torch imported already."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import collections
+import contextlib
+import multiprocessing
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import forkserver
+from typing import TYPE_CHECKING, Literal, cast
+
+from catenary_server.domain.failure import Failure, Reason
+from catenary_server.runtimes import child
+from catenary_server.runtimes.blocks import IncomingBlocks, OutgoingBlocks
+from catenary_server.runtimes.device_choice import choose_device
+from catenary_server.runtimes.environment import scrubbed_environment
+from catenary_server.runtimes.frames import RETAINED_BYTES, Framing
+from catenary_server.runtimes.process_worker import ProcessWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from multiprocessing.context import ForkServerContext, SpawnContext
+
+    from catenary_server.domain.runtime import Catalog
+
+ENGINE = "catenary_server.worker:build_engine"
+"""Builds the engine of a worker: `module:function`, called with the name of a device."""
+
+REST_SECONDS = 30.0
+"""A worker that had no call for so long gives up the memory it keeps for speed."""
+
+_PRELOAD = "catenary_server.runtimes.preload"
+_COPY_THREADS = 4
+
+
+class ProcessRuntime:
+    """Implements `domain.runtime.Runtime` with worker processes on this machine (Linux).
+
+    Launch the server as `python -m <package>`: the workers import the main module again unless it is a `__main__`.
+    An operator's `GLIBC_TUNABLES=glibc.malloc.hugetlb=1` reaches the workers if it was set before the server's exec.
+
+    Args:
+        engine: `module:function` that builds the engine from a device name; imported in workers only.
+        preload: modules for the forkserver to import, besides that of the engine, before the first worker.
+        start_method: `forkserver`, or `spawn` for comparisons and debugging.
+        retained_bytes: free shared memory that each side of each worker keeps for the next large payload.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: str = ENGINE,
+        preload: Sequence[str] = (),
+        start_method: Literal["forkserver", "spawn"] = "forkserver",
+        retained_bytes: int = RETAINED_BYTES,
+    ) -> None:
+        self._engine = engine
+        self._preload = (*preload, engine.partition(":")[0], _PRELOAD)
+        self._context = cast("ForkServerContext | SpawnContext", multiprocessing.get_context(start_method))
+        self._retained_bytes = retained_bytes
+        self._processes = ThreadPoolExecutor(1, thread_name_prefix="worker-processes")
+        self._copies = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="payload-copies")
+        self._workers: dict[ProcessWorker, str] = {}
+        self._catalog: Catalog | None = None
+        self._resting: asyncio.Task[None] | None = None
+        self._launching: set[asyncio.Task[ProcessWorker]] = set()
+        self._closed = False
+
+    async def start(self) -> Catalog:
+        """Start the forkserver, wait until it has imported everything, and learn what workers can do.
+
+        Call it from the main thread before other threads run: the environment is changed for a moment.
+        """
+        if self._context.get_start_method() == "forkserver":
+            self._context.set_forkserver_preload(list(self._preload))
+            _start_forkserver()
+        atexit.register(self._kill_all)
+        worker = await self._launch("cpu")
+        try:
+            await worker.wait_started(lambda _: None)
+            self._catalog = await worker.catalog()
+        finally:
+            await worker.close()
+        self._resting = asyncio.get_running_loop().create_task(self._trim_resting(), name="trim resting workers")
+        return self._catalog
+
+    async def start_worker(self, *, device: str, on_lost: Callable[[Failure], None]) -> ProcessWorker:
+        """Start a worker for one session on `auto` or a device of the catalog.
+
+        Raises:
+            Failure: DEVICE_INVALID; what building the engine raised (DEVICE_UNAVAILABLE); WORKER_CRASHED; DRAINING if
+                the runtime has been closed.
+        """
+        if self._catalog is None or self._closed:
+            raise Failure(Reason.DRAINING, "the server does not start workers now")
+        chosen = choose_device(device, self._catalog.devices, collections.Counter(self._workers.values()))
+        worker = await self._launch(chosen)
+        try:
+            await worker.wait_started(on_lost)
+        except BaseException:
+            await worker.close()
+            raise
+        return worker
+
+    async def close(self) -> None:
+        """End every worker. Idempotent."""
+        self._closed = True
+        if self._resting is not None:
+            self._resting.cancel()
+        await asyncio.gather(*self._launching, return_exceptions=True)
+        await asyncio.gather(*(worker.close() for worker in tuple(self._workers)))
+        atexit.unregister(self._kill_all)
+        self._processes.shutdown(wait=False)
+        self._copies.shutdown(wait=False)
+
+    async def _launch(self, device: str) -> ProcessWorker:
+        """A process that has been started; its engine need not be built yet.
+
+        A launch that is cancelled goes on by itself, for its descriptors must stay open until the process has them.
+        """
+        launching = asyncio.get_running_loop().create_task(self._start_process(device))
+        self._launching.add(launching)
+        launching.add_done_callback(self._launching.discard)
+        try:
+            return await asyncio.shield(launching)
+        except asyncio.CancelledError:
+            with contextlib.suppress(OSError):
+                await (await launching).close()
+            raise
+
+    async def _start_process(self, device: str) -> ProcessWorker:
+        ours, theirs = socket.socketpair()
+        process = self._context.Process(
+            target=child.run, args=(theirs, self._engine, device, self._retained_bytes), name="catenary-worker"
+        )
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._processes, process.start)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        worker = ProcessWorker(
+            process=process,
+            connection=ours,
+            framing=Framing(
+                OutgoingBlocks(self._retained_bytes),
+                IncomingBlocks(writable=False, populate=False),
+            ),
+            processes=self._processes,
+            copies=self._copies,
+            on_gone=self._forget,
+        )
+        self._workers[worker] = device
+        return worker
+
+    def _forget(self, worker: ProcessWorker) -> None:
+        self._workers.pop(worker, None)
+
+    async def _trim_resting(self) -> None:
+        while True:
+            await asyncio.sleep(REST_SECONDS)
+            for worker in tuple(self._workers):
+                worker.trim_if_idle(REST_SECONDS)
+
+    def _kill_all(self) -> None:
+        """At an exit without `close`: multiprocessing would wait for the workers, for ever."""
+        for worker in tuple(self._workers):
+            worker.kill_now()
+
+
+def _start_forkserver() -> None:
+    with scrubbed_environment():
+        forkserver.ensure_running()
