@@ -99,7 +99,7 @@ class MethodContract(_message.Message):
     """
     capability: _builtins.str
     """The capability that a server claims in GetServerInfo when it serves the RPC. A server that does not claim it
-    answers UNIMPLEMENTED.
+    answers UNIMPLEMENTED. Empty on the RPC that every server serves, which is the one that says what it claims.
     """
     scope: _builtins.str
     """The scope that the caller's token must carry, written as area.read or area.write."""

@@ -22,21 +22,18 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from catenary.contract.v1 import options_pb2 as catenary_dot_contract_dot_v1_dot_options__pb2
 from catenary.telemetry.v1 import metric_pb2 as catenary_dot_telemetry_dot_v1_dot_metric__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(catenary/telemetry/v1/metric_query.proto\x12\x15\x63\x61tenary.telemetry.v1\x1a\"catenary/contract/v1/options.proto\x1a\"catenary/telemetry/v1/metric.proto\"\xdc\x01\n\x13QueryMetricsRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12!\n\x0cmetric_names\x18\x02 \x03(\tR\x0bmetricNames\x12 \n\tfrom_step\x18\x03 \x01(\x04H\x00R\x08\x66romStep\x88\x01\x01\x12\x1c\n\x07to_step\x18\x04 \x01(\x04H\x01R\x06toStep\x88\x01\x01\x12\"\n\nmax_points\x18\x05 \x01(\rH\x02R\tmaxPoints\x88\x01\x01\x42\x0c\n\n_from_stepB\n\n\x08_to_stepB\r\n\x0b_max_points\"\xdc\x01\n\x14QueryMetricsResponse\x12\xc3\x01\n\x06series\x18\x01 \x03(\x0b\x32#.catenary.telemetry.v1.MetricSeriesB\x85\x01\xd2\xf3\x18\x80\x01\n~\n\x0b\x43\x41T-TEL-033\x10\x01\x1amOne series comes back for each metric asked for, in the order of the request, with at most max_points points.R\x06seriesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(catenary/telemetry/v1/metric_query.proto\x12\x15\x63\x61tenary.telemetry.v1\x1a\"catenary/telemetry/v1/metric.proto\"\xdc\x01\n\x13QueryMetricsRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12!\n\x0cmetric_names\x18\x02 \x03(\tR\x0bmetricNames\x12 \n\tfrom_step\x18\x03 \x01(\x04H\x00R\x08\x66romStep\x88\x01\x01\x12\x1c\n\x07to_step\x18\x04 \x01(\x04H\x01R\x06toStep\x88\x01\x01\x12\"\n\nmax_points\x18\x05 \x01(\rH\x02R\tmaxPoints\x88\x01\x01\x42\x0c\n\n_from_stepB\n\n\x08_to_stepB\r\n\x0b_max_points\"S\n\x14QueryMetricsResponse\x12;\n\x06series\x18\x01 \x03(\x0b\x32#.catenary.telemetry.v1.MetricSeriesR\x06seriesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'catenary.telemetry.v1.metric_query_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_QUERYMETRICSRESPONSE'].fields_by_name['series']._loaded_options = None
-  _globals['_QUERYMETRICSRESPONSE'].fields_by_name['series']._serialized_options = b'\322\363\030\200\001\n~\n\013CAT-TEL-033\020\001\032mOne series comes back for each metric asked for, in the order of the request, with at most max_points points.'
-  _globals['_QUERYMETRICSREQUEST']._serialized_start=140
-  _globals['_QUERYMETRICSREQUEST']._serialized_end=360
-  _globals['_QUERYMETRICSRESPONSE']._serialized_start=363
-  _globals['_QUERYMETRICSRESPONSE']._serialized_end=583
+  _globals['_QUERYMETRICSREQUEST']._serialized_start=104
+  _globals['_QUERYMETRICSREQUEST']._serialized_end=324
+  _globals['_QUERYMETRICSRESPONSE']._serialized_start=326
+  _globals['_QUERYMETRICSRESPONSE']._serialized_end=409
 # @@protoc_insertion_point(module_scope)

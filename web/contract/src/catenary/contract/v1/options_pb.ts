@@ -53,7 +53,7 @@ export type MethodContract = Message<"catenary.contract.v1.MethodContract"> & {
 
   /**
    * The capability that a server claims in GetServerInfo when it serves the RPC. A server that does not claim it
-   * answers UNIMPLEMENTED.
+   * answers UNIMPLEMENTED. Empty on the RPC that every server serves, which is the one that says what it claims.
    *
    * @generated from field: string capability = 4;
    */

@@ -6,7 +6,6 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_catenary_contract_v1_options } from "../../contract/v1/options_pb.js";
 import type { MetricSeries } from "./metric_pb.js";
 import { file_catenary_telemetry_v1_metric } from "./metric_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -15,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file catenary/telemetry/v1/metric_query.proto.
  */
 export const file_catenary_telemetry_v1_metric_query: GenFile = /*@__PURE__*/
-  fileDesc("CihjYXRlbmFyeS90ZWxlbWV0cnkvdjEvbWV0cmljX3F1ZXJ5LnByb3RvEhVjYXRlbmFyeS50ZWxlbWV0cnkudjEiqwEKE1F1ZXJ5TWV0cmljc1JlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhQKDG1ldHJpY19uYW1lcxgCIAMoCRIWCglmcm9tX3N0ZXAYAyABKARIAIgBARIUCgd0b19zdGVwGAQgASgESAGIAQESFwoKbWF4X3BvaW50cxgFIAEoDUgCiAEBQgwKCl9mcm9tX3N0ZXBCCgoIX3RvX3N0ZXBCDQoLX21heF9wb2ludHMi1AEKFFF1ZXJ5TWV0cmljc1Jlc3BvbnNlErsBCgZzZXJpZXMYASADKAsyIy5jYXRlbmFyeS50ZWxlbWV0cnkudjEuTWV0cmljU2VyaWVzQoUB0vMYgAEKfgoLQ0FULVRFTC0wMzMQARptT25lIHNlcmllcyBjb21lcyBiYWNrIGZvciBlYWNoIG1ldHJpYyBhc2tlZCBmb3IsIGluIHRoZSBvcmRlciBvZiB0aGUgcmVxdWVzdCwgd2l0aCBhdCBtb3N0IG1heF9wb2ludHMgcG9pbnRzLmIGcHJvdG8z", [file_catenary_contract_v1_options, file_catenary_telemetry_v1_metric]);
+  fileDesc("CihjYXRlbmFyeS90ZWxlbWV0cnkvdjEvbWV0cmljX3F1ZXJ5LnByb3RvEhVjYXRlbmFyeS50ZWxlbWV0cnkudjEiqwEKE1F1ZXJ5TWV0cmljc1JlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhQKDG1ldHJpY19uYW1lcxgCIAMoCRIWCglmcm9tX3N0ZXAYAyABKARIAIgBARIUCgd0b19zdGVwGAQgASgESAGIAQESFwoKbWF4X3BvaW50cxgFIAEoDUgCiAEBQgwKCl9mcm9tX3N0ZXBCCgoIX3RvX3N0ZXBCDQoLX21heF9wb2ludHMiSwoUUXVlcnlNZXRyaWNzUmVzcG9uc2USMwoGc2VyaWVzGAEgAygLMiMuY2F0ZW5hcnkudGVsZW1ldHJ5LnYxLk1ldHJpY1Nlcmllc2IGcHJvdG8z", [file_catenary_telemetry_v1_metric]);
 
 /**
  * Which metrics to read, over which steps, in how many points.
