@@ -48,7 +48,7 @@ class TrainRuns:
         """Write the trainrun with its pipeline, and its weights beside it if asked; else it refers to the last saved.
 
         Raises:
-            Failure: STATE_INVALID without trainrun or pipeline, and as `Pipelines.save`; SESSION_BUSY only with weights.
+            Failure: STATE_INVALID without trainrun or pipeline; as `Pipelines.save`, SESSION_BUSY only with weights.
         """
         config = session.trainrun
         pipeline = session.require_pipeline()

@@ -35,11 +35,15 @@ class ConfigReport:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigFile:
-    """A configuration that a session can resolve: `name` is what ResolveConfig takes as its path."""
+    """A configuration that a session can resolve: `name` is what ResolveConfig takes as its path.
+
+    `search_path` is the folder that holds it, as the session's search paths have it.
+    """
 
     config_type: str
     name: str
     description: str
+    search_path: str = ""
 
 
 class ConfigSource(Protocol):

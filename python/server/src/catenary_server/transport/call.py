@@ -1,0 +1,26 @@
+"""What a servicer method learns about the call beside its request."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from catenary_wire.payloads import Payloads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call that was admitted."""
+
+    principal: str
+    """Who calls: owner of sessions and files."""
+    metadata: Mapping[str, str | bytes]
+    time_remaining: Callable[[], float | None]
+    """Seconds to the caller's deadline; None without one."""
+    received: Payloads = dataclasses.field(default_factory=Payloads)
+    """Large bytes of the request; its fields hold tickets for them."""
+    given: Payloads = dataclasses.field(default_factory=Payloads)
+    """Large bytes of the response; a servicer method puts them here and their tickets into the response."""

@@ -1,0 +1,126 @@
+"""What a server says about itself and its node types."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import TYPE_CHECKING
+
+from catenary.v1 import capability_pb2, discovery_pb2, discovery_service_pb2, node_pb2, node_tag_pb2
+from catenary_server.domain.node import NodeCategory
+from catenary_server.transport.codec import times
+from catenary_server.transport.codec.tensor import DTYPE_NUMBERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from catenary_server.application.discovery import ServerFacts
+    from catenary_server.application.sessions import SessionUse
+    from catenary_server.domain.node import NodeSpec, ParamSpec, PortSpec
+    from catenary_server.domain.runtime import Device
+    from catenary_server.transport.settings import MessageSizes
+
+SERVER_NAME = "catenary"
+PAGE_SIZE = 1000
+CAPABILITY_REVISION = 1
+
+_CATEGORIES = {each: node_pb2.NodeCategory.Value(f"NODE_CATEGORY_{each}") for each in NodeCategory}
+_TAGS = node_tag_pb2.NodeTag.DESCRIPTOR.values_by_name
+_KINDS = {
+    "cpu": discovery_pb2.Device.KIND_CPU,
+    "cuda": discovery_pb2.Device.KIND_CUDA,
+    "mps": discovery_pb2.Device.KIND_MPS,
+}
+
+
+def encode_server(
+    facts: ServerFacts, capabilities: Iterable[str], sizes: MessageSizes
+) -> discovery_service_pb2.GetServerInfoResponse:
+    """Who the server is, what it claims, and within which bounds."""
+    return discovery_service_pb2.GetServerInfoResponse(
+        server_name=SERVER_NAME,
+        server_version=importlib.metadata.version("catenary-server"),
+        contract_version=importlib.metadata.version("catenary-contract"),
+        capabilities=[
+            capability_pb2.Capability(name=name, revision=CAPABILITY_REVISION) for name in sorted(capabilities)
+        ],
+        limits=capability_pb2.ServerLimits(
+            messages=_sizes(sizes),
+            sessions=_sessions(facts.sessions),
+            storage=capability_pb2.StorageLimits(page_size=PAGE_SIZE),
+        ),
+        devices=[_device(device) for device in facts.devices],
+        server_epoch=facts.epoch,
+        start_time=times.timestamp(facts.start_time),
+    )
+
+
+def encode_node(spec: NodeSpec) -> node_pb2.NodeInfo:
+    """A node type."""
+    return node_pb2.NodeInfo(
+        class_name=spec.class_name,
+        full_path=spec.full_path,
+        source=spec.source,
+        plugin_name=spec.plugin_name,
+        input_specs={port.name: _port(port) for port in spec.inputs},
+        output_specs={port.name: _port(port) for port in spec.outputs},
+        category=_CATEGORIES[spec.category],
+        tags=[
+            node_tag_pb2.NodeTag.Value(name)
+            for name in (f"NODE_TAG_{tag.upper()}" for tag in spec.tags)
+            if name in _TAGS
+        ],
+        params=[_param(param) for param in spec.params],
+        description=spec.description,
+    )
+
+
+def _port(port: PortSpec) -> node_pb2.PortSpec:
+    return node_pb2.PortSpec(
+        name=port.name,
+        dtype=DTYPE_NUMBERS[port.dtype],
+        shape=port.shape,
+        optional=port.optional,
+        description=port.description,
+    )
+
+
+def _param(param: ParamSpec) -> node_pb2.ParamSpec:
+    return node_pb2.ParamSpec(
+        name=param.name,
+        type="string" if param.is_path else param.type,
+        required=param.required,
+        default_value=param.default,
+        description=param.description,
+        validation=param.validation,
+    )
+
+
+def _device(device: Device) -> discovery_pb2.Device:
+    return discovery_pb2.Device(
+        name=device.name,
+        kind=_KINDS.get(device.name.partition(":")[0], discovery_pb2.Device.KIND_UNSPECIFIED),
+        model=device.description,
+        memory_total_bytes=device.memory_total_bytes,
+        memory_free_bytes=device.memory_free_bytes or None,
+    )
+
+
+def _sizes(sizes: MessageSizes) -> capability_pb2.MessageLimits:
+    return capability_pb2.MessageLimits(
+        control_size_bytes=sizes.control,
+        telemetry_size_bytes=sizes.telemetry,
+        chunk_size_bytes=sizes.chunk,
+        inference_size_bytes=sizes.inference,
+        weights_size_bytes=sizes.weights,
+    )
+
+
+def _sessions(use: SessionUse) -> capability_pb2.SessionLimits:
+    return capability_pb2.SessionLimits(
+        server=capability_pb2.Slots(total=use.limits.per_server, used=use.server),
+        principal=capability_pb2.Slots(total=use.limits.per_principal, used=use.principal),
+        default_idle_timeout=times.duration(use.limits.idle_timeout),
+        min_idle_timeout=times.duration(use.limits.idle_timeout_min),
+        max_idle_timeout=times.duration(use.limits.idle_timeout_max),
+        memory_duration=times.duration(use.memory),
+    )

@@ -1,0 +1,1 @@
+"""Services of other contracts, answered by our handlers."""

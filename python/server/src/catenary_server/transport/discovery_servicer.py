@@ -1,0 +1,65 @@
+"""DiscoveryService."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from catenary.v1 import discovery_service_pb2
+from catenary_server.transport.codec.discovery import PAGE_SIZE, encode_node, encode_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from catenary_server.application.discovery import Discovery
+    from catenary_server.domain.node import NodeSpec
+    from catenary_server.transport.call import Call
+    from catenary_server.transport.pages import Pages
+    from catenary_server.transport.settings import MessageSizes
+
+
+class DiscoveryServicer:
+    """Tells clients what they can ask for.
+
+    Args:
+        discovery: the use cases.
+        capabilities: what the server claims; known once all servicers are.
+        sizes: the limits that the server states.
+        pages: cuts lists.
+    """
+
+    service = "catenary.v1.DiscoveryService"
+
+    def __init__(
+        self, discovery: Discovery, capabilities: Callable[[], frozenset[str]], sizes: MessageSizes, pages: Pages
+    ) -> None:
+        self._discovery = discovery
+        self._capabilities = capabilities
+        self._sizes = sizes
+        self._pages = pages
+
+    async def get_server_info(
+        self, _request: discovery_service_pb2.GetServerInfoRequest, call: Call
+    ) -> discovery_service_pb2.GetServerInfoResponse:
+        """See the contract."""
+        facts = self._discovery.server(call.principal)
+        return encode_server(facts, self._capabilities(), self._sizes)
+
+    async def list_available_nodes(
+        self, request: discovery_service_pb2.ListAvailableNodesRequest, call: Call
+    ) -> discovery_service_pb2.ListAvailableNodesResponse:
+        """See the contract."""
+        page, token = self._pages.cut(
+            self._discovery.nodes(call.principal, request.session_id),
+            _class_name,
+            size=request.page_size or PAGE_SIZE,
+            token=request.page_token,
+            selection=json.dumps([self.service, request.session_id]),
+        )
+        return discovery_service_pb2.ListAvailableNodesResponse(
+            nodes=[encode_node(spec) for spec in page], next_page_token=token
+        )
+
+
+def _class_name(spec: NodeSpec) -> str:
+    return spec.class_name

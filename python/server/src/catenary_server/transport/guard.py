@@ -1,0 +1,155 @@
+"""What stands around every servicer method: checks before it, encoding and failures after it.
+
+The order of checks is the contract's: draining, size, authentication, decoding, field rules. What follows, the session,
+its state and its quotas, is the application's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import grpc
+
+from catenary_server.domain.failure import Failure, Reason
+from catenary_server.transport.call import Call
+from catenary_server.transport.interceptors.decoding import decode, encode
+from catenary_server.transport.interceptors.failures import incident, refuse
+from catenary_server.transport.interceptors.sizes import check_size
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from google.protobuf.message import Message
+    from grpc.aio import ServicerContext
+
+    from catenary_server.transport.interceptors.authentication import Authenticator
+    from catenary_server.transport.interceptors.draining import Drain
+    from catenary_server.transport.interceptors.idempotency import Attempts
+    from catenary_server.transport.interceptors.rules import FieldRules
+    from catenary_server.transport.methods import Method
+    from catenary_server.transport.routes import Route, StreamHandler, UnaryHandler
+    from catenary_server.transport.settings import MessageSizes
+
+    Context = ServicerContext[bytes, bytes]
+
+T = TypeVar("T")
+
+_KINDS = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How a client of another service than ours wants to be answered."""
+
+    prefix: bytes = b""
+    """Fields in front of every response."""
+    failure_response: Callable[[Failure], bytes] | None = None
+    """The response that tells a failure of the work, for an RPC that does not answer it with a status."""
+
+
+CONTRACT = Dialect()
+"""Answers as the contract has them."""
+
+
+class Guard:
+    """Makes gRPC handlers of routes. They take and give raw bytes: nothing is parsed before its sender is known."""
+
+    def __init__(
+        self, *, sizes: MessageSizes, authenticator: Authenticator, rules: FieldRules, drain: Drain, attempts: Attempts
+    ) -> None:
+        self._sizes = sizes
+        self._authenticator = authenticator
+        self._rules = rules
+        self._drain = drain
+        self._attempts = attempts
+
+    def handler(self, route: Route, path: str, dialect: Dialect = CONTRACT) -> grpc.RpcMethodHandler[bytes, bytes]:
+        """The handler of a route for clients that call it by `path`."""
+        method = route.method
+        behaviour: Any
+        if route.handler is None:
+            behaviour = self._absent(method, path)
+        elif method.server_streaming:
+            behaviour = self._stream(method, cast("StreamHandler", route.handler), path)
+        else:
+            behaviour = self._unary(method, cast("UnaryHandler", route.handler), path, dialect)
+        return _KINDS[method.client_streaming, method.server_streaming](behaviour)
+
+    def _absent(self, method: Method, path: str) -> Callable[[object, Context], Awaitable[None]]:
+        async def refuse_all(context: Context) -> None:
+            self._authenticate(method, context)
+            raise Failure(
+                Reason.FEATURE_DISABLED, f"this server does not serve {method.name}; GetServerInfo says what it serves"
+            )
+
+        async def handle(_request: object, context: Context) -> None:
+            await self._guarded(context, path, lambda: refuse_all(context))
+
+        return handle
+
+    def _unary(
+        self, method: Method, handler: UnaryHandler, path: str, dialect: Dialect
+    ) -> Callable[[bytes, Context], Awaitable[bytes]]:
+        async def respond(request: Message, call: Call) -> bytes:
+            try:
+                response = await handler(request, call)
+            except Failure as failure:
+                if dialect.failure_response is None:
+                    raise
+                return dialect.failure_response(failure)
+            return dialect.prefix + self._encoded(method, response, call)
+
+        async def answer(raw: bytes, context: Context) -> bytes:
+            request, call = self._admitted(method, raw, context)
+            return await self._attempts.once(method, call.principal, request, lambda: respond(request, call))
+
+        async def handle(raw: bytes, context: Context) -> bytes:
+            return await self._guarded(context, path, lambda: answer(raw, context))
+
+        return handle
+
+    def _stream(self, method: Method, handler: StreamHandler, path: str) -> Callable[[bytes, Context], Awaitable[None]]:
+        async def answer(raw: bytes, context: Context) -> None:
+            request, call = self._admitted(method, raw, context)
+            async with contextlib.aclosing(handler(request, call)) as responses:
+                async for response in responses:
+                    await context.write(self._encoded(method, response, call))
+
+        async def handle(raw: bytes, context: Context) -> None:
+            await self._guarded(context, path, lambda: answer(raw, context))
+
+        return handle
+
+    async def _guarded(self, context: Context, path: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Do the work of a call; what it raises becomes the call's status. Cancellation passes."""
+        try:
+            with self._drain.admitted():
+                return await work()
+        except Failure as failure:
+            await refuse(context, failure, path)
+        except Exception as bug:  # noqa: BLE001 - the boundary: nothing of a defect may reach the client
+            await refuse(context, incident(bug, path), path)
+
+    def _admitted(self, method: Method, raw: bytes, context: Context) -> tuple[Message, Call]:
+        check_size(method, raw, self._sizes)
+        principal, metadata = self._authenticate(method, context)
+        request, received = decode(method, raw)
+        self._rules.check(request.DESCRIPTOR.full_name, request.SerializeToString() if method.takes_payloads else raw)
+        call = Call(principal=principal, metadata=metadata, time_remaining=context.time_remaining, received=received)
+        return request, call
+
+    def _authenticate(self, method: Method, context: Context) -> tuple[str, dict[str, str | bytes]]:
+        metadata: dict[str, str | bytes] = dict(context.invocation_metadata() or ())
+        return self._authenticator.authenticate(method, metadata), metadata
+
+    def _encoded(self, method: Method, response: Message, call: Call) -> bytes:
+        data = encode(method, response, call.given)
+        check_size(method, data, self._sizes)
+        return data

@@ -1,0 +1,73 @@
+"""PipelineService."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from catenary.v1 import pipeline_requests_pb2
+from catenary_server.transport.codec.pipeline import (
+    decode_metadata,
+    decode_strict,
+    decode_weights_source,
+    encode_inputs,
+    encode_metadata,
+    encode_outputs,
+)
+
+if TYPE_CHECKING:
+    from catenary_server.application.pipelines import Pipelines
+    from catenary_server.application.sessions import Sessions
+    from catenary_server.transport.call import Call
+
+
+class PipelineServicer:
+    """Loads, saves and describes the pipeline of a session."""
+
+    service = "catenary.v1.PipelineService"
+
+    def __init__(self, sessions: Sessions, pipelines: Pipelines) -> None:
+        self._sessions = sessions
+        self._pipelines = pipelines
+
+    async def load_pipeline(
+        self, request: pipeline_requests_pb2.LoadPipelineRequest, call: Call
+    ) -> pipeline_requests_pb2.LoadPipelineResponse:
+        """See the contract."""
+        session = self._sessions.find(call.principal, request.session_id)
+        metadata = await self._pipelines.load_bytes(session, request.pipeline.config_bytes)
+        return pipeline_requests_pb2.LoadPipelineResponse(metadata=encode_metadata(metadata))
+
+    async def load_pipeline_weights(
+        self, request: pipeline_requests_pb2.LoadPipelineWeightsRequest, call: Call
+    ) -> pipeline_requests_pb2.LoadPipelineWeightsResponse:
+        """See the contract."""
+        session = self._sessions.find(call.principal, request.session_id)
+        source = decode_weights_source(request, call.received)
+        name = await self._pipelines.load_weights(session, source, strict=decode_strict(request))
+        return pipeline_requests_pb2.LoadPipelineWeightsResponse(resolved_path=name)
+
+    async def save_pipeline(
+        self, request: pipeline_requests_pb2.SavePipelineRequest, call: Call
+    ) -> pipeline_requests_pb2.SavePipelineResponse:
+        """See the contract."""
+        session = self._sessions.find(call.principal, request.session_id)
+        saved = await self._pipelines.save(
+            session, request.pipeline_path, decode_metadata(request), must_not_exist=request.must_not_exist
+        )
+        return pipeline_requests_pb2.SavePipelineResponse(
+            pipeline_path=saved.pipeline_path, weights_path=saved.weights_path
+        )
+
+    async def get_pipeline_inputs(
+        self, request: pipeline_requests_pb2.GetPipelineInputsRequest, call: Call
+    ) -> pipeline_requests_pb2.GetPipelineInputsResponse:
+        """See the contract."""
+        session = self._sessions.find(call.principal, request.session_id)
+        return encode_inputs(self._pipelines.ports(session))
+
+    async def get_pipeline_outputs(
+        self, request: pipeline_requests_pb2.GetPipelineOutputsRequest, call: Call
+    ) -> pipeline_requests_pb2.GetPipelineOutputsResponse:
+        """See the contract."""
+        session = self._sessions.find(call.principal, request.session_id)
+        return encode_outputs(self._pipelines.ports(session))

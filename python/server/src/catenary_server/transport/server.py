@@ -1,0 +1,137 @@
+"""The gRPC server: options, services, health, reflection, start and end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from catenary_server.transport.compat import cuvis
+from catenary_server.transport.config_servicer import ConfigServicer
+from catenary_server.transport.discovery_servicer import DiscoveryServicer
+from catenary_server.transport.guard import Guard
+from catenary_server.transport.inference_servicer import InferenceServicer
+from catenary_server.transport.interceptors.draining import Drain
+from catenary_server.transport.interceptors.idempotency import Attempts
+from catenary_server.transport.interceptors.rules import FieldRules
+from catenary_server.transport.pages import Pages
+from catenary_server.transport.pipeline_servicer import PipelineServicer
+from catenary_server.transport.routes import route
+from catenary_server.transport.session_servicer import SessionServicer
+from catenary_server.transport.settings import MEBIBYTE
+from catenary_server.transport.training_servicer import TrainingServicer
+
+if TYPE_CHECKING:
+    from catenary_server.transport.interceptors.authentication import Authenticator
+    from catenary_server.transport.routes import Routes, Servicer
+    from catenary_server.transport.services import Services
+    from catenary_server.transport.settings import MessageSizes, TransportSettings
+
+LAST_WORDS_SECONDS = 0.2
+"""Time between the last call and the end of the server, for answers that are on their way."""
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class ListenError(OSError):
+    """The address cannot be listened on: it is taken, or not of this machine."""
+
+
+class GrpcServer:
+    """A server that can be started once and stopped once. Use it on one event loop."""
+
+    def __init__(self, settings: TransportSettings, routes: Routes, guard: Guard, drain: Drain) -> None:
+        self._settings = settings
+        self._drain = drain
+        self._server = grpc.aio.server(options=_options(settings.sizes))
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined] # untyped, and offered so
+        self._services = ("", *sorted({each.method.service for each in routes.routes.values()}))
+        handlers: dict[str, dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {
+            cuvis.SERVICE: cuvis.alias_handlers(routes, guard)
+        }
+        for path, each in routes.routes.items():
+            handlers.setdefault(each.method.service, {})[each.method.name] = guard.handler(each, path)
+        self._server.add_generic_rpc_handlers(
+            tuple(grpc.method_handlers_generic_handler(service, methods) for service, methods in handlers.items())
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if settings.reflection:
+            described = (*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(described, self._server)
+
+    async def start(self) -> int:
+        """Listen and answer calls; health says NOT_SERVING until `set_serving`. Returns the port.
+
+        Raises:
+            ListenError: the address is taken or not of this machine.
+        """
+        await self.set_serving(serving=False)
+        try:
+            port = self._server.add_insecure_port(self._settings.address)
+        except RuntimeError as error:
+            raise ListenError(f"cannot listen on {self._settings.address}: it is taken or not here") from error
+        await self._server.start()
+        return port
+
+    async def set_serving(self, *, serving: bool) -> None:
+        """Tell health checks whether to send work here."""
+        for service in self._services:
+            await self._health.set(service, _SERVING if serving else _NOT_SERVING)
+
+    async def begin_drain(self) -> None:
+        """Tell health checks to go elsewhere, and refuse new calls with DRAINING; calls under way go on."""
+        self._drain.begin()
+        await self._health.enter_graceful_shutdown()
+
+    async def drain(self, grace: float) -> None:
+        """Refuse new calls, give those under way `grace` seconds to end, and stop listening."""
+        await self.begin_drain()
+        await self._drain.ended(grace)
+        await self._server.stop(min(grace, LAST_WORDS_SECONDS))
+
+    async def wait_closed(self) -> None:
+        """Wait until the server has stopped."""
+        await self._server.wait_for_termination()
+
+
+def build_server(settings: TransportSettings, services: Services, authenticator: Authenticator) -> GrpcServer:
+    """A server of these use cases, not yet listening."""
+    drain = Drain()
+    guard = Guard(
+        sizes=settings.sizes, authenticator=authenticator, rules=FieldRules(), drain=drain, attempts=Attempts()
+    )
+    return GrpcServer(settings, build_routes(services, settings.sizes), guard, drain)
+
+
+def build_routes(services: Services, sizes: MessageSizes) -> Routes:
+    """Who answers which RPC."""
+    pages, sessions = Pages(), services.sessions
+    servicers: tuple[Servicer, ...] = (
+        SessionServicer(sessions, pages),
+        ConfigServicer(sessions, services.configs, pages),
+        PipelineServicer(sessions, services.pipelines),
+        TrainingServicer(sessions, services.training, services.trainruns),
+        InferenceServicer(sessions, services.inferences),
+        DiscoveryServicer(services.discovery, lambda: routes.capabilities, sizes, pages),
+    )
+    routes = route(servicers)
+    return routes
+
+
+def _options(sizes: MessageSizes) -> list[tuple[str, int]]:
+    """Channel arguments. The runtime's own limits are wide; what is refused should be refused by us, with details."""
+    return [
+        ("grpc.so_reuseport", 0),  # a second server on the port must fail, not share it
+        ("grpc.max_receive_message_length", sizes.largest + MEBIBYTE),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_concurrent_streams", 100),
+        ("grpc.max_metadata_size", 8192),
+        ("grpc.server_handshake_timeout_ms", 5000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.max_ping_strikes", 2),
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+    ]

@@ -1,0 +1,28 @@
+"""What the transport serves: the use cases, as the composition root built them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from catenary_server.application.configs import Configs
+    from catenary_server.application.discovery import Discovery
+    from catenary_server.application.inference import Inferences
+    from catenary_server.application.pipelines import Pipelines
+    from catenary_server.application.sessions import Sessions
+    from catenary_server.application.training import Training
+    from catenary_server.application.trainruns import TrainRuns
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """One object for each group of use cases."""
+
+    sessions: Sessions
+    configs: Configs
+    pipelines: Pipelines
+    training: Training
+    trainruns: TrainRuns
+    inferences: Inferences
+    discovery: Discovery
