@@ -110,13 +110,14 @@ class Service:
 
     def _train(self) -> None:
         while (request := self._training.get()) is not None:
-            phase = self._runs[request.call]
-            self._line.answer(request.call, request.method, functools.partial(self._perform, phase, request))
-            del self._runs[request.call]
+            self._line.answer(request.call, request.method, functools.partial(self._perform, request))
 
-    @staticmethod
-    def _perform(phase: Run, request: Request) -> str:
-        return phase.perform(request.method, request.arguments[0])
+    def _perform(self, request: Request) -> str:
+        try:
+            return self._runs[request.call].perform(request.method, request.arguments[0])
+        finally:
+            # Before the answer leaves: whoever has it and asks to stop hears that nothing runs.
+            del self._runs[request.call]
 
     def _work(self) -> None:
         while True:

@@ -1,0 +1,179 @@
+"""An engine without torch for real worker processes: shows what crosses the border, misbehaves on request."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from catenary_server.domain.failure import Failure, Reason, Resource, Violation
+from catenary_server.domain.node import NodeCategory, NodeSpec, ParamSpec, PortSpec
+from catenary_server.domain.progress import Progress
+from catenary_server.domain.runtime import Catalog, Device, Inference
+from catenary_server.domain.tensor import DType, Tensor
+from catenary_server.domain.training import Phase, TrainStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from catenary_server.domain.pipeline import PipelineConfig
+    from catenary_server.domain.training import EvaluationJob, TrainingJob
+
+ECHO = NodeSpec(
+    class_name="Echo",
+    full_path="small_engine.Echo",
+    category=NodeCategory.TRANSFORM,
+    description="Gives back what it gets",
+    inputs=(PortSpec(name="cube", dtype=DType.FLOAT32, shape=(-1, -1, 3)),),
+    params=(ParamSpec(name="gain", type="number"),),
+)
+DEADLINE = 60.0
+
+
+class SmallEngine:
+    """Answers by the words of the request: pipeline tags and output names say what to do."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.pipeline: PipelineConfig | None = None
+        self.weights = b""
+        self.kept: list[Tensor] = []
+        self.training = False
+        self.reported = 0
+        self.stop = threading.Event()
+
+    def catalog(self) -> Catalog:
+        """One node type, three devices."""
+        return Catalog(nodes={"Echo": ECHO}, devices=(Device(name="cpu", description="CPU"), _gpu(0), _gpu(1)))
+
+    def load_pipeline(self, pipeline: PipelineConfig) -> None:
+        """Refuse or fail by name, keep otherwise."""
+        match pipeline.metadata.name:
+            case "refuse":
+                raise Failure(
+                    Reason.GRAPH_INVALID,
+                    "a cycle",
+                    resource=Resource("pipeline", "p"),
+                    violations=(Violation("connections.0", "cycle"),),
+                    retry_after=1.5,
+                    metadata={"next_offset": "7"},
+                )
+            case "bug":
+                raise ZeroDivisionError("secret detail")
+            case "leave":
+                sys.exit(3)
+        self.pipeline = pipeline
+
+    def load_weights(self, weights: memoryview, *, strict: bool) -> None:
+        """Keep a copy."""
+        self.weights = bytes(weights) + (b"strict" if strict else b"")
+
+    def dump_weights(self) -> bytes:
+        """What was loaded."""
+        return self.weights
+
+    def infer(self, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> Inference:
+        """Give the inputs back, after doing what the output names say."""
+        for word in outputs:
+            self._obey(word, inputs)
+        return Inference(outputs={f"echo.{name}": tensor for name, tensor in inputs.items()}, metrics=self._metrics())
+
+    def train(self, job: TrainingJob, report: Callable[[Progress], None]) -> str:
+        """Report `max_epochs` times, or until stopped."""
+        self.training = True
+        try:
+            return self._train(job, report)
+        finally:
+            self.training = False
+            self.stop.clear()
+
+    def evaluate(self, job: EvaluationJob, report: Callable[[Progress], None]) -> str:
+        """One report."""
+        report(Progress(stage=job.stage, metrics={"iou": np.float64(0.5)}))
+        return "Evaluation complete"
+
+    def stop_training(self) -> bool:
+        """Heard only while training."""
+        if self.training:
+            self.stop.set()
+        return self.training
+
+    def _train(self, job: TrainingJob, report: Callable[[Progress], None]) -> str:
+        epochs = job.config.training.trainer.max_epochs
+        for epoch in range(epochs):
+            if self.stop.is_set():
+                raise Failure(Reason.TRAIN_CANCELLED, f"stopped in epoch {epoch}")
+            self.reported = epoch + 1
+            report(
+                Progress(status=TrainStatus.IN_PROGRESS, phase=Phase.GRADIENT, epoch=epoch, losses={"mlp_loss": 0.5})
+            )
+        if job.config.name == "until stopped":
+            if not self.stop.wait(DEADLINE):
+                return "never stopped"
+            raise Failure(Reason.TRAIN_CANCELLED, "stopped")
+        if job.config.name == "die":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return f"Training complete ({epochs} epochs)"
+
+    def _metrics(self) -> dict[str, float]:
+        return {
+            "pid": np.float64(os.getpid()),  # engines slip numpy numbers in
+            "loaded": float(self.pipeline is not None),
+            "descriptors": _descriptors(),
+            "reported": self.reported,
+        }
+
+    def _obey(self, word: str, inputs: Mapping[str, Tensor]) -> None:
+        order, _, argument = word.partition("=")
+        match order:
+            case "wait for file":
+                _wait_for_file(Path(argument))
+            case "make file":
+                Path(argument).touch()
+            case "keep inputs":
+                self.kept = list(inputs.values())
+            case "drop inputs":
+                self.kept = []
+            case "check kept inputs":
+                if any(np.any(tensor.array() != int(argument)) for tensor in self.kept):
+                    raise AssertionError("memory in use was written")
+            case "exit":
+                os._exit(int(argument))
+            case "foreign type":
+                raise Failure(Reason.NODE_FAILED, "x", metadata={"path": Path("x")})  # type: ignore[dict-item]
+            case "device":
+                raise Failure(Reason.NODE_FAILED, self.device)
+
+
+def build_engine(device: str) -> SmallEngine:
+    """The engine."""
+    return SmallEngine(device)
+
+
+def refuse_device(device: str) -> SmallEngine:
+    """No device: works only for the throw-away worker that reads the catalog."""
+    if device != "cpu":
+        raise Failure(Reason.DEVICE_UNAVAILABLE, f"{device} is gone")
+    return SmallEngine(device)
+
+
+def _gpu(index: int) -> Device:
+    return Device(name=f"cuda:{index}", description="pretended", memory_total_bytes=1 << 30)
+
+
+def _descriptors() -> float:
+    return float(len(list(Path("/proc/self/fd").iterdir())))
+
+
+def _wait_for_file(path: Path) -> None:
+    end = time.monotonic() + DEADLINE
+    while not path.exists():
+        if time.monotonic() > end:
+            raise TimeoutError(path)
+        threading.Event().wait(0.01)
