@@ -1,0 +1,162 @@
+"""The client for asyncio: what does not belong to a session, and the making of sessions."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from google.protobuf.duration_pb2 import Duration
+
+from catenary.v1 import config_requests_pb2 as config
+from catenary.v1 import session_requests_pb2 as session
+from catenary.v1 import train_run_config_pb2 as trainrun
+from catenary.v1.config_service_pb2_grpc import ConfigServiceStub
+from catenary.v1.discovery_service_pb2 import GetServerInfoRequest, GetServerInfoResponse
+from catenary.v1.discovery_service_pb2_grpc import DiscoveryServiceStub
+from catenary.v1.session_service_pb2_grpc import SessionServiceStub
+from catenary.v1.training_service_pb2_grpc import TrainingServiceStub
+from catenary_client.calls import Caller
+from catenary_client.config_content import content_of
+from catenary_client.connection import DEFAULT_ADDRESS, DEFAULT_MAX_MESSAGE_BYTES, open_channel
+from catenary_client.results import ConfigCheck
+from catenary_client.retry import RetryPolicy
+from catenary_client.sessions import AsyncSession
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    import grpc
+
+    from catenary.v1.session_pb2 import Session as SessionMessage
+    from catenary_client.config_content import Config
+
+DEFAULT_TIMEOUT_SECONDS = 120.0
+"""For one call with all its attempts; loading a pipeline may start a process."""
+
+
+class AsyncClient:
+    """A connection to a server, for asyncio. Connects with the first call.
+
+    Args:
+        address: `host:port`.
+        credentials: for an encrypted connection, for example `grpc.ssl_channel_credentials()`; None is not encrypted.
+        token: sent with every call when it is not empty.
+        timeout: seconds for a call with all its attempts; None waits for ever. Training streams have no deadline.
+        retry: when to send a call again; `NO_RETRY` never does.
+        max_message_bytes: largest message to send or take.
+    """
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        token: str = "",
+        timeout: float | None = DEFAULT_TIMEOUT_SECONDS,
+        retry: RetryPolicy | None = None,
+        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+    ) -> None:
+        self.address = address
+        self._channel = open_channel(address, credentials=credentials, max_message_bytes=max_message_bytes)
+        self._caller = Caller(address=address, policy=retry or RetryPolicy(), timeout=timeout, token=token)
+
+    async def server_info(self) -> GetServerInfoResponse:
+        """What the server is, claims, and has room for."""
+        return await self._caller.unary(DiscoveryServiceStub(self._channel).GetServerInfo, GetServerInfoRequest())
+
+    async def create_session(
+        self,
+        *,
+        search_paths: Sequence[str] | None = None,
+        idle_timeout: float | None = None,
+        labels: Mapping[str, str] | None = None,
+        device: str = "",
+    ) -> AsyncSession:
+        """Make a session.
+
+        Args:
+            search_paths: directories of the server to search for configurations; None means the server's own.
+            idle_timeout: seconds without a call after which the server closes it; None means the server's default.
+            labels: words to find it by in `sessions`.
+            device: `cpu`, `cuda` or `cuda:<index>`; empty lets the server choose.
+
+        Raises:
+            LimitExceededError: the server holds as many sessions as it may.
+        """
+        request = session.CreateSessionRequest(labels=labels, device=device)
+        if idle_timeout is not None:
+            lifetime = Duration()
+            lifetime.FromNanoseconds(round(idle_timeout * 1e9))
+            request.idle_timeout.CopyFrom(lifetime)
+        response = await self._caller.unary(SessionServiceStub(self._channel).CreateSession, request)
+        created = self.attach(response.session_id)
+        if search_paths is not None:
+            await created.set_search_paths(search_paths)
+        return created
+
+    def attach(self, session_id: str) -> AsyncSession:
+        """The session of this id, which somebody made before; asks the server nothing."""
+        return AsyncSession(session_id, self._channel, self._caller)
+
+    async def sessions(self, labels: Mapping[str, str] | None = None) -> list[SessionMessage]:
+        """The caller's sessions that carry these labels, oldest first."""
+        found: list[SessionMessage] = []
+        token = ""
+        while True:
+            page = await self._caller.unary(
+                SessionServiceStub(self._channel).ListSessions,
+                session.ListSessionsRequest(page_token=token, labels=labels),
+            )
+            found += page.sessions
+            token = page.next_page_token
+            if not token:
+                return found
+
+    async def restore(self, path: str, *, weights_path: str = "", strict: bool = True) -> AsyncSession:
+        """Rebuild a saved train run in a session of its own; ask `train_status` and `outputs` of it for more.
+
+        Args:
+            path: the saved train run.
+            weights_path: weights to load instead of those it refers to.
+            strict: refuse weights that do not fit the pipeline exactly.
+
+        Raises:
+            NotFoundError: a file is not there.
+        """
+        response = await self._caller.unary(
+            TrainingServiceStub(self._channel).RestoreTrainRun,
+            trainrun.RestoreTrainRunRequest(trainrun_path=path, weights_path=weights_path or None, strict=strict),
+        )
+        return self.attach(response.session_id)
+
+    async def validate_config(self, config_type: str, content: Config) -> ConfigCheck:
+        """What is wrong with a configuration; a faulty one is an answer and no failure."""
+        response = await self._caller.unary(
+            ConfigServiceStub(self._channel).ValidateConfig,
+            config.ValidateConfigRequest(config_type=config_type, config_bytes=content_of(content)),
+        )
+        return ConfigCheck(response.valid, tuple(response.errors), tuple(response.warnings))
+
+    async def config_schema(self, config_type: str) -> dict[str, Any]:
+        """The JSON Schema (draft 2020-12) of a group of configurations."""
+        response = await self._caller.unary(
+            ConfigServiceStub(self._channel).GetParameterSchema,
+            config.GetParameterSchemaRequest(config_type=config_type),
+        )
+        return cast("dict[str, Any]", json.loads(response.json_schema))
+
+    async def close(self) -> None:
+        """Close the connection. Sessions stay, until they are closed or expire."""
+        await self._channel.close(None)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
