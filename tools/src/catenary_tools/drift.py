@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from catenary_tools.generation import GENERATED, generate_into, prepare
+from catenary_tools.generation import GENERATED, files_below, generate_into, prepare
 
 
 def differences(root: Path) -> list[str]:
@@ -21,7 +21,7 @@ def differences(root: Path) -> list[str]:
 
 def compare(present: Path, expected: Path) -> list[str]:
     """Return one line for each file below ``present`` that is missing, stale or different from ``expected``."""
-    files, wanted = _files(present), _files(expected)
+    files, wanted = files_below(present), files_below(expected)
     missing = [f"{present / name}: missing" for name in wanted - files]
     stale = [f"{present / name}: nothing generates it" for name in files - wanted]
     changed = [
@@ -30,9 +30,3 @@ def compare(present: Path, expected: Path) -> list[str]:
         if (present / name).read_bytes() != (expected / name).read_bytes()
     ]
     return sorted(missing + stale + changed)
-
-
-def _files(place: Path) -> set[Path]:
-    if place.is_file():
-        return {Path()}
-    return {path.relative_to(place) for path in place.rglob("*") if path.is_file() and "__pycache__" not in path.parts}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,7 +34,7 @@ def generate(root: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         generate_into(root, Path(folder))
         for place in GENERATED:
-            _replace(Path(folder) / place, root / place)
+            _update(Path(folder) / place, root / place)
 
 
 def prepare(root: Path) -> None:
@@ -61,6 +60,13 @@ def build_image(root: Path, image: Path) -> None:
     buf(root, "build", "proto", "--output", str(image))
 
 
+def files_below(place: Path) -> set[Path]:
+    """Return the files of a generated tree relative to it; of a generated file, itself as the empty path."""
+    if place.is_file():
+        return {Path()}
+    return {path.relative_to(place) for path in place.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+
+
 def buf(root: Path, *arguments: str) -> None:
     """Run buf in ``root`` with this environment's plugins; raises ``subprocess.CalledProcessError`` when it fails."""
     subprocess.run([executable("buf"), *arguments], cwd=root, env=_environment(), check=True)
@@ -84,11 +90,16 @@ def _write_package_files(top: Path) -> None:
     (top / "py.typed").write_text("")
 
 
-def _replace(source: Path, target: Path) -> None:
-    if target.is_dir():
-        shutil.rmtree(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+def _update(source: Path, target: Path) -> None:
+    # Only what differs is touched: whoever uses the files meanwhile never finds one missing.
+    wanted = files_below(source)
+    for name in files_below(target) - wanted:
+        (target / name).unlink()
+    for name in wanted:
+        content, place = (source / name).read_bytes(), target / name
+        if not place.is_file() or place.read_bytes() != content:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
 
 
 def _is_installed(package: Path) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -109,9 +110,8 @@ def _download(package: SourcePackage) -> bytes:
     index = ["--index-url", mirror] if mirror else []
     with tempfile.TemporaryDirectory() as temporary:
         command = [sys.executable, "-m", "unearth", package.requirement, form, *index, "--download", temporary]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        (archive,) = Path(temporary).iterdir()
-        return archive.read_bytes()
+        found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        return Path(found["local_path"]).read_bytes()
 
 
 def _read_tar(archive: bytes, member: str) -> bytes:
