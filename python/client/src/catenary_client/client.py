@@ -5,13 +5,18 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
 
-from catenary_client.async_client import AsyncClient
+from catenary_client.async_client import DEFAULT_TIMEOUT_SECONDS, AsyncClient
 from catenary_client.blocking import Blocking, EventLoopThread, blocking, streaming
+from catenary_client.connection import DEFAULT_ADDRESS, DEFAULT_MAX_MESSAGE_BYTES
 from catenary_client.sessions import AsyncSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import TracebackType
+
+    import grpc
+
+    from catenary_client.retry import RetryPolicy
 
 P = ParamSpec("P")
 
@@ -71,21 +76,6 @@ def _opening(
     return open_session
 
 
-def _connecting(make: Callable[P, AsyncClient]) -> Callable[Concatenate[Client, P], None]:
-    """The constructor of a client that lives in a loop of its own."""
-
-    @functools.wraps(AsyncClient.__init__)
-    def connect(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        loop = EventLoopThread()
-
-        async def made() -> AsyncClient:
-            return make(*args, **kwargs)
-
-        Blocking.__init__(self, loop, loop.run(made()))
-
-    return connect
-
-
 class Client(Blocking[AsyncClient]):
     """A connection to a server. Connects with the first call.
 
@@ -100,7 +90,29 @@ class Client(Blocking[AsyncClient]):
     Its arguments and methods are those of `AsyncClient`.
     """
 
-    __init__ = _connecting(AsyncClient)
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        token: str = "",
+        timeout: float | None = DEFAULT_TIMEOUT_SECONDS,
+        retry: RetryPolicy | None = None,
+        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+    ) -> None:
+        async def connected() -> AsyncClient:
+            # In the loop: a channel belongs to the loop in which it is made.
+            return AsyncClient(
+                address,
+                credentials=credentials,
+                token=token,
+                timeout=timeout,
+                retry=retry,
+                max_message_bytes=max_message_bytes,
+            )
+
+        loop = EventLoopThread()
+        super().__init__(loop, loop.run(connected()))
 
     @property
     def address(self) -> str:
