@@ -85,6 +85,10 @@ class Sessions:
         """Sessions that are open."""
         return len(self._sessions)
 
+    def open_sessions(self) -> tuple[Session, ...]:
+        """Every session of every principal, for the end of the server."""
+        return tuple(self._sessions.values())
+
     def use(self, principal: str) -> SessionUse:
         """How many sessions are open and may be."""
         return SessionUse(limits=self.limits, server=self.count, principal=self._count_of(principal))
