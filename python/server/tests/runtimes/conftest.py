@@ -31,7 +31,7 @@ def engines_importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def runtime() -> AsyncIterator[ProcessRuntime]:
-    runtime = ProcessRuntime(engine=ENGINE)
+    runtime = ProcessRuntime(engine=ENGINE, preload=())
     await runtime.start()
     yield runtime
     await runtime.close()

@@ -8,15 +8,20 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+import uvloop
 
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.domain.node import NodeCategory
+from catenary_server.domain.tensor import Tensor
 from catenary_server.runtimes import ProcessRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from catenary_server.domain.runtime import Runtime
 
     Gone = Callable[[list[int]], bool]
 
@@ -40,7 +45,7 @@ async def refusal(runtime: ProcessRuntime, device: str) -> Failure:
 
 
 async def test_start_tells_what_workers_can_do() -> None:
-    runtime = ProcessRuntime(engine="small_engine:build_engine")
+    runtime = ProcessRuntime(engine="small_engine:build_engine", preload=())
     catalog = await runtime.start()
     await runtime.close()
     assert catalog.nodes["Echo"].category is NodeCategory.TRANSFORM
@@ -71,7 +76,7 @@ async def test_an_unknown_device_is_refused(runtime: ProcessRuntime) -> None:
 
 
 async def test_an_engine_that_refuses_its_device_leaves_no_process() -> None:
-    runtime = ProcessRuntime(engine="small_engine:refuse_device")
+    runtime = ProcessRuntime(engine="small_engine:refuse_device", preload=())
     await runtime.start()
     failure = await refusal(runtime, "cuda:1")
     assert (failure.reason, failure.message) == (Reason.DEVICE_UNAVAILABLE, "cuda:1 is gone")
@@ -80,7 +85,7 @@ async def test_an_engine_that_refuses_its_device_leaves_no_process() -> None:
 
 
 async def test_an_engine_that_cannot_be_imported_is_a_bug_and_said_so(caplog: pytest.LogCaptureFixture) -> None:
-    runtime = ProcessRuntime(engine="no_such_engine:build")
+    runtime = ProcessRuntime(engine="no_such_engine:build", preload=())
     with pytest.raises(Failure) as caught:
         await runtime.start()
     await runtime.close()
@@ -115,11 +120,28 @@ async def test_many_workers_can_be_started_at_once(runtime: ProcessRuntime) -> N
 
 
 async def test_spawned_workers_do_the_same() -> None:
-    runtime = ProcessRuntime(engine="small_engine:build_engine", start_method="spawn")
+    runtime: Runtime = ProcessRuntime(engine="small_engine:build_engine", preload=(), start_method="spawn")
     await runtime.start()
     worker = await runtime.start_worker(device="cpu", on_lost=lambda _: None)
     assert (await worker.infer({}, ())).metrics["pid"] == worker.process_id
     await runtime.close()
+
+
+def test_it_works_on_uvloop() -> None:
+    async def exercise() -> None:
+        runtime = ProcessRuntime(engine="small_engine:build_engine", preload=())
+        await runtime.start()
+        losses: list[Failure] = []
+        worker = await runtime.start_worker(device="cpu", on_lost=losses.append)
+        cube = Tensor.of(np.arange(1 << 20, dtype=np.int32))
+        assert bytes((await worker.infer({"cube": cube}, ())).outputs["echo.cube"].data) == bytes(cube.data)
+        with pytest.raises(Failure, match="exit code 4"):
+            await worker.infer({}, ("exit=4",))
+        assert len(losses) == 1
+        await runtime.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(exercise())
 
 
 def test_all_workers_die_with_a_front_end_that_is_killed(engines: Path, gone: Gone) -> None:

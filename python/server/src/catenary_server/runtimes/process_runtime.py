@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 ENGINE = "catenary_server.worker:build_engine"
 """Builds the engine of a worker: `module:function`, called with the name of a device."""
 
+PRELOAD = ("torch", "lightning.pytorch", "matplotlib.figure")
+"""What an engine imports only when it first needs it: seconds that no session should wait. Absent ones are skipped."""
+
 REST_SECONDS = 30.0
 """A worker that had no call for so long gives up the memory it keeps for speed."""
 
@@ -53,7 +56,7 @@ class ProcessRuntime:
         self,
         *,
         engine: str = ENGINE,
-        preload: Sequence[str] = (),
+        preload: Sequence[str] = PRELOAD,
         start_method: Literal["forkserver", "spawn"] = "forkserver",
         retained_bytes: int = RETAINED_BYTES,
     ) -> None:

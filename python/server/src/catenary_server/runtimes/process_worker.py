@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, cast
 
 from catenary_server.domain.failure import Failure, Reason
@@ -39,6 +40,7 @@ OFFLOAD_BYTES = 1 << 20
 GRACE_SECONDS = 2.0
 """How long a worker that was asked to end may take before it is killed."""
 
+_logger = logging.getLogger(__name__)
 _CREDIT_STEP = REPORT_WINDOW // 4
 
 
@@ -238,6 +240,7 @@ class ProcessWorker:
         self._channel.close()
         self._on_gone(self)
         if self._end is None:
+            _logger.warning("worker %d %s", self.process_id, describe_end(exit_code))
             lost = self._finish(Reason.WORKER_CRASHED, f"the session's worker process {describe_end(exit_code)}")
             if self._on_lost is not None:
                 self._on_lost(lost)

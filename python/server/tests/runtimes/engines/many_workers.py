@@ -9,7 +9,7 @@ from catenary_server.runtimes import ProcessRuntime
 
 
 async def _start(count: int) -> ProcessRuntime:
-    runtime = ProcessRuntime(engine="small_engine:build_engine")
+    runtime = ProcessRuntime(engine="small_engine:build_engine", preload=())
     await runtime.start()
     workers = [await runtime.start_worker(device="cpu", on_lost=lambda _: None) for _ in range(count)]
     print(json.dumps([worker.process_id for worker in workers]), flush=True)  # noqa: T201 - for the test to read
