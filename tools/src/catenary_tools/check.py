@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from catenary_tools import baseline, drift, generation, semantic_diff
+from catenary_tools import baseline, drift, generation, semantic_diff, third_party
 
 FINE, UNABLE, FOUND = 0, 1, 100
 
@@ -69,7 +69,7 @@ CHECKS: dict[str, Check] = {
 
 def run(root: Path, names: Sequence[str]) -> int:
     """Make the checks called ``names`` and return the greatest status, where UNABLE counts least but for FINE."""
-    generation.prepare(root)
+    third_party.fetch(root)
     return max(_run_one(root, name) for name in names)
 
 
