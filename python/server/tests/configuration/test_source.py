@@ -105,8 +105,25 @@ async def test_the_list_names_what_resolves(source: HydraConfigSource, configs: 
     assert by_name["trainrun/rx"] == "Global RX on a generated scene"
     assert by_name["pipeline/rx"] == "Global RX detector"
     assert len(by_name) == len(listed) == 13
+    assert {file.search_path for file in listed} == {str(configs)}
     trainruns = await source.list("trainrun", [configs / "trainrun"])
     assert [file.name for file in trainruns] == ["trainrun/base", "trainrun/deep", "trainrun/plain", "trainrun/rx"]
+
+
+async def test_the_list_leaves_out_what_cannot_be_read(
+    source: HydraConfigSource, configs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "secret.yaml").write_text("name: secret\n")
+    (configs / "data" / "leaving.yaml").symlink_to(tmp_path / "secret.yaml")
+    (configs / "data" / "broken.yaml").write_text("a: [")
+    (configs / "data" / "#odd.yaml").write_text("source: synthetic\n")
+    (configs / "data" / "..hidden").mkdir()
+    (configs / "data" / "..hidden" / "x.yaml").write_text("source: synthetic\n")
+    (configs / "data" / "deep").mkdir()
+    (configs / "data" / "deep" / "x.yaml").write_text("source: synthetic\n")
+    names = [file.name for file in await source.list("data", [configs])]
+    assert names == ["data/deep/x", "data/file", "data/synthetic"]
+    assert (await source.resolve("data", names[0], [], [configs])).files == ("data/deep/x.yaml",)
 
 
 def test_a_report_has_errors_or_warnings(source: HydraConfigSource) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -35,14 +36,14 @@ class HydraConfigSource:
     Args:
         roots: the operator's configs roots: what clients may register as search paths, and may name absolutely.
         limits: what one composition may take.
-        parallel: compositions that may run at the same time; others wait.
+        parallel: compositions that may run at the same time; others wait, and hold up nothing else.
     """
 
     def __init__(self, roots: Sequence[Path], *, limits: ChildLimits | None = None, parallel: int = 4) -> None:
         self._written = tuple(root.absolute() for root in roots)
         self._roots = tuple(root.resolve() for root in roots)
         self._limits = limits or ChildLimits()
-        self._slots = asyncio.Semaphore(parallel)
+        self._slots = ThreadPoolExecutor(parallel, thread_name_prefix="config")
 
     def default_search_paths(self) -> tuple[Path, ...]:
         """See `ConfigSource.default_search_paths`."""
@@ -79,8 +80,7 @@ class HydraConfigSource:
             search_paths=tuple(search_paths),
             roots=tuple(dict.fromkeys((*self._roots, *self._written))),
         )
-        async with self._slots:
-            return await asyncio.to_thread(self._resolve, request)
+        return await asyncio.get_running_loop().run_in_executor(self._slots, self._resolve, request)
 
     async def list(self, config_type: str, search_paths: Sequence[Path]) -> tuple[ConfigFile, ...]:
         """See `ConfigSource.list`."""
