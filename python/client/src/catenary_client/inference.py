@@ -12,7 +12,7 @@ from catenary_client.session_calls import SessionCalls
 from catenary_wire.payloads import Payloads, join, split
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import grpc
 
@@ -30,6 +30,7 @@ class InferenceCalls(SessionCalls):
 
     async def infer(
         self,
+        inputs: Mapping[str, ArrayLike] | None = None,
         /,
         *,
         outputs: Sequence[str] = (),
@@ -37,18 +38,19 @@ class InferenceCalls(SessionCalls):
         boxes: Sequence[inference_pb2.BoundingBox] = (),
         points: Sequence[inference_pb2.Point] = (),
         timeout: float | None = None,  # noqa: ASYNC109 - it travels with the call, and the server keeps to it
-        **inputs: ArrayLike,
+        **more_inputs: ArrayLike,
     ) -> InferenceOutputs:
         """Run the pipeline once.
 
         Args:
+            inputs: arrays (numpy or torch) by port name: `cube` [batch, height, width, bands], `wavelengths` in
+                nanometres, `mask` [batch, height, width], and any other port of the pipeline; `inputs()` lists them.
             outputs: which outputs to return, each `node.port` or a unique `port`; none means the pipeline's exit ports.
             text_prompt: what to look for, in words.
             boxes: boxes around objects.
             points: points on or beside objects.
             timeout: seconds to wait instead of the client's.
-            inputs: arrays (numpy or torch) by port name: `cube` [batch, height, width, bands], `wavelengths` [bands]
-                in nanometres, `mask` [batch, height, width], and any other port of the pipeline.
+            more_inputs: further inputs, or all of them, as arguments by name.
 
         Returns:
             Arrays by `node.port`; read-only views of the answer.
@@ -60,7 +62,7 @@ class InferenceCalls(SessionCalls):
         """
         payloads = Payloads()
         batch = inference_pb2.InputBatch(text_prompt=text_prompt)
-        for name, array in inputs.items():
+        for name, array in {**(inputs or {}), **more_inputs}.items():
             field = getattr(batch, name) if name in _TENSOR_FIELDS else batch.extra_inputs[name]
             field.CopyFrom(payloads.tensor(array))
         if boxes:

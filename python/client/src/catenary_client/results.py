@@ -158,6 +158,17 @@ class TrainProgress:
         """Whether this is the last event."""
         return self.status in FINAL_STATUSES
 
+    def __str__(self) -> str:
+        """As `[TRAIN] IN_PROGRESS | losses={...} | metrics={...} | message=...`, without what is empty."""
+        parts = [f"[{self.stage}] {self.status}"]
+        if self.losses:
+            parts.append(f"losses={_rounded(self.losses)}")
+        if self.metrics:
+            parts.append(f"metrics={_rounded(self.metrics)}")
+        if self.message:
+            parts.append(f"message={self.message}")
+        return " | ".join(parts)
+
     @staticmethod
     def of(progress: TrainResponse) -> TrainProgress:
         """From an event as the server sent it."""
@@ -201,6 +212,11 @@ class InferenceOutputs(dict[str, "NDArray[Any]"]):
     def __init__(self, arrays: Mapping[str, NDArray[Any]], metrics: Mapping[str, float]) -> None:
         super().__init__(arrays)
         self.metrics = dict(metrics)
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    """In the order of their names, with the four digits that a reader compares."""
+    return {name: float(f"{value:.4g}" if abs(value) < 1 else f"{value:.4f}") for name, value in sorted(values.items())}
 
 
 def _seconds(progress: TrainResponse) -> float | None:

@@ -1,0 +1,98 @@
+"""Runs as they go on: bars on a terminal, lines elsewhere, JSON lines for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from catenary_client.cli.output import jsonable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import FrameType
+
+    from catenary_client.cli.output import Output
+    from catenary_client.client import Session
+    from catenary_client.results import TrainProgress
+
+
+def follow(output: Output, label: str, events: Iterable[TrainProgress]) -> TrainProgress | None:
+    """Show every event of a run to its end; returns the last one."""
+    if output.as_json:
+        return _follow_json(output, label, events)
+    if output.console.is_terminal:
+        return _follow_bar(output, label, events)
+    return _follow_lines(output, label, events)
+
+
+@contextlib.contextmanager
+def stopping_on_interrupt(session: Session, output: Output) -> Iterator[None]:
+    """Let the first interrupt from the keyboard stop the run, which then ends in order, and the second one leave."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupted(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, former)
+        output.say("stopping after this batch; interrupt again to leave at once")
+        session.stop()
+
+    former = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+def _follow_json(output: Output, label: str, events: Iterable[TrainProgress]) -> TrainProgress | None:
+    last = None
+    for last in events:
+        output.show({"label": label, **jsonable(last)})
+    return last
+
+
+def _follow_lines(output: Output, label: str, events: Iterable[TrainProgress]) -> TrainProgress | None:
+    last = None
+    for last in events:
+        output.say(f"[{label}] {last}")
+    return last
+
+
+def _follow_bar(output: Output, label: str, events: Iterable[TrainProgress]) -> TrainProgress | None:
+    """One bar that stays: epochs where there are some, else batches; behind it the newest losses and metrics."""
+    columns = (
+        TextColumn("{task.description:<12}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[news]}", markup=False),
+    )
+    last: TrainProgress | None = None
+    values: dict[str, float] = {}
+    with Progress(*columns, console=output.console) as bar:
+        task = bar.add_task(label, total=None, news="")
+        for last in events:
+            values |= {**last.losses, **last.metrics}
+            done, total = _position(last)
+            bar.update(task, completed=done, total=total, news=_news(last, values))
+    if last is not None:
+        output.say(f"{label}: {last.message}")
+    return last
+
+
+def _position(progress: TrainProgress) -> tuple[float, float | None]:
+    """How far it is, in epochs with their fraction, or in batches."""
+    if not progress.epochs_total:
+        return progress.batches_done, progress.batches_total or None
+    within = progress.batches_done / progress.batches_total if progress.batches_total else 0.0
+    done = progress.epochs_done + (within if within < 1.0 else 0.0)
+    return min(done, progress.epochs_total), progress.epochs_total
+
+
+def _news(progress: TrainProgress, values: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in values.items()) or progress.message
