@@ -1,0 +1,163 @@
+"""The engine of a worker: one pipeline, its training and its inference."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import threading
+from typing import TYPE_CHECKING, Any
+
+import lightning.pytorch as pl
+
+from catenary_server.domain.failure import Failure, Reason
+from catenary_server.domain.graph import check_graph
+from catenary_server.domain.node import NodeCategory, NodeSpec
+from catenary_server.domain.runtime import Catalog, Engine, Inference
+from catenary_server.domain.training import Phase, Stage
+from catenary_server.engine import weights as weight_files
+from catenary_server.engine.devices import choose_device, list_devices
+from catenary_server.engine.gradient_phase import train_gradients
+from catenary_server.engine.inference import infer
+from catenary_server.engine.measurement import Measurement, require_nodes
+from catenary_server.engine.pipeline_module import PipelineModule, build_module
+from catenary_server.engine.reporting import Reporter
+from catenary_server.engine.scene_batches import open_batches
+from catenary_server.engine.statistical_phase import fit_statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from catenary_server.domain.pipeline import PipelineConfig
+    from catenary_server.domain.progress import Progress
+    from catenary_server.domain.tensor import Tensor
+    from catenary_server.domain.training import EvaluationJob, TrainingJob, TrainRunConfig
+    from catenary_server.nodes.node import Node
+
+_PREFIXES = {Stage.VALIDATE: "val_", Stage.TEST: "test_"}
+
+
+class TorchEngine(Engine):
+    """Implements `domain.runtime.Engine` with torch and Lightning.
+
+    Training works on a copy of the pipeline; `_serving`, which everything else reads, is replaced as a whole when an
+    epoch of the gradient phase or the whole statistical phase is done. So inference never sees half a step, and a run
+    that fails or is stopped leaves the last finished epoch behind.
+
+    Args:
+        types: node types by every name they go by.
+        device: `cpu`, `cuda:0`, or `auto`.
+    """
+
+    def __init__(self, types: Mapping[str, type[Node[Any]]], device: str = "auto") -> None:
+        self._types = types
+        self._specs = {name: _named(node.spec(), name) for name, node in types.items()}
+        self._device_name = device
+        self._serving: PipelineModule | None = None
+        self._stop = threading.Event()
+        self._running = threading.Lock()
+        self._inferring = threading.Lock()
+
+    def catalog(self) -> Catalog:
+        """See `Engine.catalog`."""
+        return Catalog(nodes=self._specs, devices=list_devices())
+
+    def load_pipeline(self, pipeline: PipelineConfig) -> None:
+        """See `Engine.load_pipeline`; SESSION_BUSY while a phase runs."""
+        with self._exclusive(Reason.SESSION_BUSY):
+            module = build_module(pipeline, check_graph(pipeline, self._specs), self._types)
+            self._serving = module.to(choose_device(self._device_name))
+
+    def load_weights(self, weights: memoryview, *, strict: bool) -> None:
+        """See `Engine.load_weights`; SESSION_BUSY while a phase runs."""
+        with self._exclusive(Reason.SESSION_BUSY):
+            module = copy.deepcopy(self._require_pipeline())
+            weight_files.load_weights(module, weights, strict=strict)
+            self._serving = module
+
+    def dump_weights(self) -> bytes:
+        """See `Engine.dump_weights`; while a phase runs, those of the last finished epoch."""
+        return weight_files.dump_weights(self._require_pipeline())
+
+    def train(self, job: TrainingJob, report: Callable[[Progress], None]) -> str:
+        """See `Engine.train`."""
+        with self._exclusive(Reason.ALREADY_TRAINING):
+            self._stop.clear()
+            module = copy.deepcopy(self._require_pipeline())
+            require_nodes(module, job.config)
+            pl.seed_everything(job.config.training.seed, verbose=False)
+            reporter = Reporter(report, job.phase, self._stop)
+            if job.phase is Phase.STATISTICAL:
+                return self._fit(module, job.config, reporter)
+            device = choose_device(self._device_name)
+            epochs = train_gradients(module, job.config, reporter, self._publish, device)
+            return f"Training complete ({epochs} epochs)"
+
+    def evaluate(self, job: EvaluationJob, report: Callable[[Progress], None]) -> str:
+        """See `Engine.evaluate`."""
+        with self._exclusive(Reason.ALREADY_TRAINING):
+            self._stop.clear()
+            module = copy.deepcopy(self._require_pipeline())
+            require_nodes(module, job.config)
+            self._measure(module, job.config, Reporter(report, None, self._stop), job.stage)
+            return "Validation complete" if job.stage is Stage.VALIDATE else "Test complete"
+
+    def stop_training(self) -> bool:
+        """See `Engine.stop_training`."""
+        if not self._running.locked():
+            return False
+        self._stop.set()
+        return True
+
+    def infer(self, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> Inference:
+        """See `Engine.infer`."""
+        module = self._require_pipeline()
+        with self._inferring:
+            return infer(module, inputs, outputs, choose_device(self._device_name))
+
+    def _fit(self, module: PipelineModule, config: TrainRunConfig, reporter: Reporter) -> str:
+        fit_statistics(module, open_batches(config.data, Stage.TRAIN), reporter, choose_device(self._device_name))
+        self._publish(module)
+        if config.metric_nodes:
+            self._measure(module, config, reporter, Stage.VALIDATE)
+        return "Statistical training complete"
+
+    def _measure(self, module: PipelineModule, config: TrainRunConfig, reporter: Reporter, stage: Stage) -> None:
+        batches, device = open_batches(config.data, stage), choose_device(self._device_name)
+        metric_nodes = config.metric_nodes or module.of_category(NodeCategory.METRIC)
+        measurement = Measurement(module, config.loss_nodes, metric_nodes, _PREFIXES[stage])
+        for index, batch in enumerate(batches):
+            measurement.update({name: tensor.to(device) for name, tensor in batch.items()})
+            reporter.check_stop()
+            if index + 1 < len(batches) and stage is Stage.TEST:
+                reporter.send(stage=stage, batch_index=index, batches_done=index + 1, batches_total=len(batches))
+        reporter.send(
+            stage=stage,
+            batches_done=len(batches),
+            batches_total=len(batches),
+            losses=measurement.losses(),
+            metrics=measurement.metrics(),
+        )
+
+    def _publish(self, module: PipelineModule) -> None:
+        self._serving = module
+
+    def _require_pipeline(self) -> PipelineModule:
+        if self._serving is None:
+            raise Failure(Reason.STATE_INVALID, "the session has no pipeline: load one first")
+        return self._serving
+
+    @contextlib.contextmanager
+    def _exclusive(self, reason: Reason) -> Iterator[None]:
+        """One phase at a time, without waiting for it."""
+        if not self._running.acquire(blocking=False):
+            raise Failure(reason, "a phase of training runs in this session: stop it or wait for its end")
+        try:
+            yield
+        finally:
+            self._running.release()
+
+
+def _named(spec: NodeSpec, name: str) -> NodeSpec:
+    """The same type under one of its other names."""
+    return dataclasses.replace(spec, class_name=name)
