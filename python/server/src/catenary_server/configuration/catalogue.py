@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MOST_FILES = 2000
+_MOST_CHARACTERS = 300
 
 
 def list_configs(config_types: Sequence[str], search_paths: Sequence[Path], folders: Folders) -> tuple[ConfigFile, ...]:
@@ -60,7 +61,7 @@ def _usable(name: str) -> bool:
 
 
 def _description(folders: Folders, place: Path) -> str | None:
-    """The description in a pipeline's metadata, else the first comment of the file; None if it cannot be read."""
+    """The description in a pipeline's metadata, else the comment at the head of the file; None if it cannot be read."""
     try:
         content = folders.read(place)
         metadata = read_document(content, interpolation=True).get("metadata")
@@ -70,4 +71,4 @@ def _description(folders: Folders, place: Path) -> str | None:
         return str(metadata["description"])
     comments = itertools.takewhile(lambda line: line.startswith("#"), content.decode("utf-8-sig").splitlines())
     texts = (line.strip("# ") for line in comments if "@package" not in line)
-    return next(filter(None, texts), "")
+    return " ".join(filter(None, texts))[:_MOST_CHARACTERS]
