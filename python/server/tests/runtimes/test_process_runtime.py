@@ -4,6 +4,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -144,10 +145,12 @@ def test_it_works_on_uvloop() -> None:
         runner.run(exercise())
 
 
-def test_all_workers_die_with_a_front_end_that_is_killed(engines: Path, gone: Gone) -> None:
+def test_all_workers_die_with_a_front_end_that_is_killed_even_those_that_hang(engines: Path, gone: Gone) -> None:
     with program("import many_workers; many_workers.wait(20)", engines) as front_end:
         assert front_end.stdout is not None
         workers = json.loads(front_end.stdout.readline())
+        for worker in workers[:10]:
+            os.kill(worker, signal.SIGSTOP)
         front_end.kill()
         assert len(workers) == 20
         assert gone(workers)

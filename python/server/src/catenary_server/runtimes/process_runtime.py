@@ -30,7 +30,7 @@ ENGINE = "catenary_server.worker:build_engine"
 """Builds the engine of a worker: `module:function`, called with the name of a device."""
 
 PRELOAD = ("torch", "lightning.pytorch", "matplotlib.figure")
-"""What an engine imports only when it first needs it: seconds that no session should wait. Absent ones are skipped."""
+"""What our engine imports only when it first needs it: seconds that no session should wait. Absent ones are skipped."""
 
 REST_SECONDS = 30.0
 """A worker that had no call for so long gives up the memory it keeps for speed."""
@@ -47,7 +47,8 @@ class ProcessRuntime:
 
     Args:
         engine: `module:function` that builds the engine from a device name; imported in workers only.
-        preload: modules for the forkserver to import, besides that of the engine, before the first worker.
+        preload: modules for the forkserver to import besides those of the engine: Python has one forkserver, which all
+            parts of the front end share.
         start_method: `forkserver`, or `spawn` for comparisons and debugging.
         retained_bytes: free shared memory that each side of each worker keeps for the next large payload.
     """
@@ -56,12 +57,13 @@ class ProcessRuntime:
         self,
         *,
         engine: str = ENGINE,
-        preload: Sequence[str] = PRELOAD,
+        preload: Sequence[str] = (),
         start_method: Literal["forkserver", "spawn"] = "forkserver",
         retained_bytes: int = RETAINED_BYTES,
     ) -> None:
         self._engine = engine
-        self._preload = (*preload, engine.partition(":")[0], _PRELOAD)
+        engine_modules = (*(PRELOAD if engine == ENGINE else ()), engine.partition(":")[0])
+        self._preload = (*preload, *engine_modules, _PRELOAD)
         self._context = cast("ForkServerContext | SpawnContext", multiprocessing.get_context(start_method))
         self._retained_bytes = retained_bytes
         self._processes = ThreadPoolExecutor(1, thread_name_prefix="worker-processes")
@@ -75,7 +77,8 @@ class ProcessRuntime:
     async def start(self) -> Catalog:
         """Start the forkserver, wait until it has imported everything, and learn what workers can do.
 
-        Call it from the main thread before other threads run: the environment is changed for a moment.
+        Call it before anything else uses the forkserver, from a thread that lives as long as the server, for the
+        forkserver dies with it; and before other threads run, for the environment is changed for a moment.
         """
         if self._context.get_start_method() == "forkserver":
             self._context.set_forkserver_preload(list(self._preload))
