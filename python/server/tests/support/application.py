@@ -1,0 +1,94 @@
+"""The real application over a fake runtime, fake configurations and real files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from fake_configs import PIPELINE, TRAINRUN, FakeConfigs
+from fake_runtime import CATALOG, FakeRuntime
+
+from catenary_server.application.configs import Configs
+from catenary_server.application.discovery import Discovery
+from catenary_server.application.inference import Inferences
+from catenary_server.application.pipelines import Pipelines
+from catenary_server.application.sessions import NewSession, SessionLimits, Sessions
+from catenary_server.application.training import Training
+from catenary_server.application.trainruns import TrainRuns
+from catenary_server.storage.local import LocalStorage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from catenary_server.application.session import Session
+
+OWNER = "anonymous"
+
+
+class Clock:
+    """A monotonic clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclasses.dataclass(frozen=True)
+class Application:
+    """All use cases, and what they stand on."""
+
+    runtime: FakeRuntime
+    source: FakeConfigs
+    clock: Clock
+    sessions: Sessions
+    configs: Configs
+    pipelines: Pipelines
+    training: Training
+    trainruns: TrainRuns
+    inferences: Inferences
+    discovery: Discovery
+
+    def session(self, owner: str = OWNER) -> Session:
+        """A new session."""
+        return self.sessions.create(owner, NewSession())
+
+    async def loaded(self) -> Session:
+        """A new session with a pipeline and a trainrun."""
+        session = self.session()
+        await self.training.set_config(session, content(TRAINRUN))
+        return session
+
+
+def build_application(folder: Path, limits: SessionLimits | None = None) -> Application:
+    """An application whose files are below `folder`."""
+    for name in ("configs", "artifacts", "data"):
+        (folder / name).mkdir(exist_ok=True)
+    runtime, source, clock = FakeRuntime(), FakeConfigs(folder / "configs"), Clock()
+    sessions = Sessions(
+        configs=source,
+        storage=LocalStorage(folder / "artifacts", [folder / "data"]),
+        limits=limits or SessionLimits(),
+        devices=[device.name for device in CATALOG.devices],
+        clock=clock,
+    )
+    pipelines = Pipelines(runtime=runtime, catalog=CATALOG, configs=source)
+    return Application(
+        runtime=runtime,
+        source=source,
+        clock=clock,
+        sessions=sessions,
+        configs=Configs(source),
+        pipelines=pipelines,
+        training=Training(pipelines=pipelines, configs=source),
+        trainruns=TrainRuns(sessions=sessions, pipelines=pipelines, configs=source),
+        inferences=Inferences(),
+        discovery=Discovery(sessions=sessions, catalog=CATALOG),
+    )
+
+
+def content(config: dict[str, Any] | None = None, **changes: object) -> bytes:
+    """A configuration as a client sends it; the small pipeline by default."""
+    return json.dumps((PIPELINE if config is None else config) | changes).encode()

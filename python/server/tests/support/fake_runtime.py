@@ -1,0 +1,202 @@
+"""A runtime whose workers do what a test says, step by step, without processes."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from catenary_server.domain.failure import Failure, Reason, Resource
+from catenary_server.domain.node import NodeCategory, NodeSpec, ParamSpec, PortSpec
+from catenary_server.domain.progress import Progress
+from catenary_server.domain.runtime import Catalog, Device, Inference
+from catenary_server.domain.tensor import DType, Tensor
+from catenary_server.domain.training import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from catenary_server.domain.pipeline import PipelineConfig
+    from catenary_server.domain.training import EvaluationJob, TrainingJob
+
+CUBE = (-1, -1, -1, -1)
+SCORES = (-1, -1, -1, 1)
+WEIGHTS = b"weights of the fake"
+
+
+def _port(name: str, shape: tuple[int, ...], *, optional: bool = False) -> PortSpec:
+    return PortSpec(name=name, dtype=DType.FLOAT32, shape=shape, optional=optional, description=f"the {name}")
+
+
+CATALOG = Catalog(
+    nodes={
+        spec.class_name: spec
+        for spec in (
+            NodeSpec(
+                class_name="Scale",
+                full_path="fake.Scale",
+                category=NodeCategory.TRANSFORM,
+                description="Scales.",
+                inputs=(_port("cube", CUBE),),
+                outputs=(_port("cube", CUBE),),
+                params=(
+                    ParamSpec(name="factor", type="number", default="2"),
+                    ParamSpec(name="output_dir", type="path"),
+                ),
+                tags=("hyperspectral", "no tag of the contract"),
+            ),
+            NodeSpec(
+                class_name="Detector",
+                full_path="fake.Detector",
+                category=NodeCategory.MODEL,
+                description="Scores.",
+                inputs=(_port("cube", CUBE), _port("bboxes", (-1, 6), optional=True)),
+                outputs=(_port("scores", SCORES),),
+                statistical=True,
+            ),
+        )
+    },
+    devices=(Device(name="cpu", description="a processor", memory_total_bytes=1024),),
+)
+
+PLAN: tuple[Progress | str | Failure, ...] = (
+    Progress(message="Initializing detector ...", batches_total=3),
+    *(
+        Progress(message=f"Processing batch {i}/3", batch_index=i - 1, batches_done=i, batches_total=3, global_step=i)
+        for i in (1, 2, 3)
+    ),
+    "Training complete (1 epochs)",
+)
+
+
+class FakeWorker:
+    """Follows the runtime's plan; while the runtime holds, each item waits for `proceed`."""
+
+    process_id = 1
+
+    def __init__(self, runtime: FakeRuntime, device: str, on_lost: Callable[[Failure], None]) -> None:
+        self.runtime = runtime
+        self.device = device
+        self.pipeline: PipelineConfig | None = None
+        self.weights = WEIGHTS
+        self.closed = False
+        self.jobs: list[TrainingJob | EvaluationJob] = []
+        self.inputs: Mapping[str, Tensor] = {}
+        self._on_lost = on_lost
+        self._turns: asyncio.Queue[Failure | None] = asyncio.Queue()
+
+    def proceed(self, steps: int = 1) -> None:
+        """Let so many items of the plan pass."""
+        for _ in range(steps):
+            self._turns.put_nowait(None)
+
+    def crash(self) -> None:
+        """End without being asked."""
+        failure = Failure(Reason.WORKER_CRASHED, "the worker process died")
+        self.closed = True
+        self._turns.put_nowait(failure)
+        self._on_lost(failure)
+
+    async def load_pipeline(self, pipeline: PipelineConfig) -> None:
+        await self.runtime.meet("load_pipeline")
+        self._require_alive()
+        self.pipeline = pipeline
+
+    async def load_weights(self, weights: bytes, *, strict: bool) -> None:
+        await self.runtime.meet("load_weights")
+        self._require_alive()
+        if strict and not weights.startswith(b"weights"):
+            raise Failure(Reason.WEIGHTS_MISMATCH, "the weights do not fit", resource=Resource("weights", "fake"))
+        self.weights = weights
+
+    async def dump_weights(self) -> bytes:
+        await self.runtime.meet("dump_weights")
+        self._require_alive()
+        return self.weights
+
+    async def train(self, job: TrainingJob) -> AsyncIterator[Progress | str]:
+        self.jobs.append(job)
+        async for item in self._follow_plan():
+            yield item
+
+    async def evaluate(self, job: EvaluationJob) -> AsyncIterator[Progress | str]:
+        self.jobs.append(job)
+        async for item in self._follow_plan():
+            if isinstance(item, str):
+                yield "Evaluation complete"
+            else:
+                yield dataclasses.replace(item, stage=Stage.TEST, metrics={"test_iou": 0.5})
+
+    async def stop_training(self) -> bool:
+        self._require_alive()
+        self._turns.put_nowait(Failure(Reason.TRAIN_CANCELLED, "the run was stopped"))
+        return True
+
+    async def infer(self, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> Inference:
+        await self.runtime.meet("infer")
+        self._require_alive()
+        self.inputs = inputs
+        scores = inputs["cube"].array().mean(axis=-1, keepdims=True)
+        found = {name: Tensor.of(np.ascontiguousarray(scores)) for name in outputs or ["detector.scores"]}
+        return Inference(outputs=found, metrics={"detector.mean": float(scores.mean())})
+
+    async def close(self) -> None:
+        self.closed = True
+        self._turns.put_nowait(Failure(Reason.WORKER_CRASHED, "the worker process ended"))
+
+    async def _follow_plan(self) -> AsyncIterator[Progress | str]:
+        for item in self.runtime.plan:
+            if self.runtime.held or not self._turns.empty():
+                turn = await self._turns.get()
+                if turn is not None:
+                    raise turn
+            if isinstance(item, Failure):
+                raise item
+            yield item
+
+    def _require_alive(self) -> None:
+        if self.closed:
+            raise Failure(Reason.WORKER_CRASHED, "the worker process died")
+
+
+class FakeRuntime:
+    """Starts fake workers and keeps them for the test to look at.
+
+    `faults` maps a worker's call to what it raises; `pauses` to an event that it waits for.
+    """
+
+    def __init__(self) -> None:
+        self.workers: list[FakeWorker] = []
+        self.plan: tuple[Progress | str | Failure, ...] = PLAN
+        self.held = False
+        self.faults: dict[str, BaseException] = {}
+        self.pauses: dict[str, asyncio.Event] = {}
+        self.met: asyncio.Queue[str] = asyncio.Queue()
+
+    @property
+    def worker(self) -> FakeWorker:
+        """The newest worker."""
+        return self.workers[-1]
+
+    async def meet(self, call: str) -> None:
+        """Pass a call's fault and pause, if the test has set one."""
+        self.met.put_nowait(call)
+        if call in self.pauses:
+            await self.pauses[call].wait()
+        if call in self.faults:
+            raise self.faults[call]
+
+    async def start(self) -> Catalog:
+        return CATALOG
+
+    async def start_worker(self, *, device: str, on_lost: Callable[[Failure], None]) -> FakeWorker:
+        await self.meet("start_worker")
+        worker = FakeWorker(self, device, on_lost)
+        self.workers.append(worker)
+        return worker
+
+    async def close(self) -> None:
+        for worker in self.workers:
+            await worker.close()
