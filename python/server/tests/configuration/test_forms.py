@@ -18,12 +18,13 @@ from catenary_server.domain.training import (
     TrainRunConfig,
 )
 
-TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
-NAME = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=12).filter(lambda text: "${" not in text)
+NAME = TEXT.filter(bool)
+KEY = NAME.filter(str.isalnum)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63), 2**63)
 VALUE = st.recursive(
-    st.none() | st.booleans() | NUMBER | TEXT.filter(lambda text: "${" not in text),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAME.filter(str.isalnum), inner, max_size=3),
+    st.none() | st.booleans() | NUMBER | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEY, inner, max_size=3),
     max_leaves=6,
 )
 PIPELINES = st.builds(
@@ -34,7 +35,7 @@ PIPELINES = st.builds(
             NodeConfig,
             name=NAME,
             class_name=NAME,
-            params=st.dictionaries(NAME.filter(str.isidentifier), VALUE, max_size=3),
+            params=st.dictionaries(KEY, VALUE, max_size=3),
         ),
         min_size=1,
         max_size=3,
