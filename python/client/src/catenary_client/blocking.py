@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class EventLoopThread:
             future.cancel()
             raise
 
-    def iterate(self, source: AsyncIterator[T]) -> Iterator[T]:
+    def iterate(self, source: AsyncIterator[T]) -> Generator[T, None, None]:
         """The values of an asynchronous iterator, which is closed when the iteration is left."""
         try:
             while True:
@@ -87,11 +87,11 @@ def blocking(
 
 def streaming(
     method: Callable[Concatenate[AsyncT, P], AsyncIterator[T]],
-) -> Callable[Concatenate[Blocking[AsyncT], P], Iterator[T]]:
-    """The blocking form of a method that is an asynchronous generator."""
+) -> Callable[Concatenate[Blocking[AsyncT], P], Generator[T, None, None]]:
+    """The blocking form of a method that is an asynchronous generator; `close` leaves it early."""
 
     @functools.wraps(method)
-    def iterate(self: Blocking[AsyncT], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+    def iterate(self: Blocking[AsyncT], /, *args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
         return self._loop.iterate(method(self._async, *args, **kwargs))
 
     return iterate

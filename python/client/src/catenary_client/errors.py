@@ -169,6 +169,8 @@ _BY_CODE: dict[grpc.StatusCode, type[CatenaryError]] = {
     grpc.StatusCode.DATA_LOSS: DataLossError,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineError,
     grpc.StatusCode.INTERNAL: ServerFaultError,
+    # A server of this contract never sends it: its runtime does, when a handler breaks.
+    grpc.StatusCode.UNKNOWN: ServerFaultError,
 }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import grpc
 from google.protobuf.message import DecodeError, Message
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # stubs without py.typed
+from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from catenary_wire.reasons import CODES, Retry, reason_contract
