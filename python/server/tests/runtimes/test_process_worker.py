@@ -248,6 +248,11 @@ async def test_signals_for_the_whole_group_are_left_to_the_front_end(
     assert losses == []
 
 
+async def test_an_engine_may_start_helper_processes_which_are_copies_of_its_own(worker: ProcessWorker) -> None:
+    with pytest.raises(Failure, match="fork 6"):
+        await worker.infer({}, ("helper process",))
+
+
 async def test_sessions_do_not_see_each_other(runtime: ProcessRuntime, pipeline: Named, losses: list[Failure]) -> None:
     one = await runtime.start_worker(device="cpu", on_lost=losses.append)
     other = await runtime.start_worker(device="cpu", on_lost=lambda _: None)

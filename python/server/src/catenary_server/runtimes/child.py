@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import multiprocessing
 import queue
 import threading
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,9 @@ def run(connection: socket.socket, engine: str, device: str, retained_bytes: int
         retained_bytes: free shared memory to keep for the next large payload.
     """
     tie_to_server()
+    # Loading processes of a run are copies of this one, which has everything imported. Python would start a forkserver
+    # for them here, because this process comes from one, and import torch in it: five seconds at the start of a run.
+    multiprocessing.set_start_method("fork", force=True)
     line = Line(connection, Framing(OutgoingBlocks(retained_bytes), IncomingBlocks(writable=True, populate=True)))
     built: list[Engine] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -145,8 +146,18 @@ class SmallEngine:
                     raise AssertionError("memory in use was written")
             case "exit":
                 os._exit(int(argument))
+            case _:
+                self._tell(order)
+
+    def _tell(self, order: str) -> None:
+        match order:
             case "foreign type":
                 raise Failure(Reason.NODE_FAILED, "x", metadata={"path": Path("x")})  # type: ignore[dict-item]
+            case "helper process":
+                helper = multiprocessing.Process(target=os._exit, args=(6,))
+                helper.start()
+                helper.join(DEADLINE)
+                raise Failure(Reason.NODE_FAILED, f"{multiprocessing.get_start_method()} {helper.exitcode}")
             case "device":
                 raise Failure(Reason.NODE_FAILED, self.device)
 
