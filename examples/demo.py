@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from scipy.stats import rankdata
 
-from catenary_client import Client, Session
+from catenary_client import Client, Phase, Session
 from catenary_client.local import local_server
 from catenary_scenes import Scene, SceneSpec, false_colour, generate_scene, read_scene, write_scene
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,8 +52,8 @@ def roc_auc(scores: NDArray[np.float32], mask: NDArray[np.int32]) -> float:
     return float(wins / (positives * (anomalous.size - positives)))
 
 
-def follow(session: Session, phase: str) -> None:
-    """Run one phase and show its progress: epochs and losses for gradients, batches for statistics."""
+def follow(session: Session, phase: Phase) -> list[float]:
+    """Run one phase and show its progress: epochs for gradients, batches for statistics. Returns the losses."""
     columns = (
         TextColumn("{task.description:<12}"),
         BarColumn(),
@@ -61,17 +61,20 @@ def follow(session: Session, phase: str) -> None:
         TimeElapsedColumn(),
         TextColumn("{task.fields[news]}"),
     )
+    losses: list[float] = []
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(phase, total=None, news="")
         for event in session.train(phase):
-            done, total = (
-                (event.epochs_done, event.epochs_total)
-                if phase == "gradient"
-                else (event.batches_done, event.batches_total)
-            )
+            losses.extend(event.losses.values())
+            epochs = phase == "gradient"
             values = {**event.losses, **event.metrics}
-            news = " ".join(f"{key}={value:.4f}" for key, value in values.items()) or event.message
-            bar.update(task, completed=done, total=total or None, **({"news": news} if news else {}))
+            bar.update(
+                task,
+                completed=event.epochs_done if epochs else event.batches_done,
+                total=(event.epochs_total if epochs else event.batches_total) or None,
+                news=" ".join(f"{key}={value:.4f}" for key, value in values.items()) or event.message,
+            )
+    return losses
 
 
 def detect(session: Session, scene: Scene) -> NDArray[np.float32]:
@@ -88,11 +91,13 @@ def train_deep_svdd(client: Client, scene: Scene, overrides: list[str]) -> tuple
         session.set_trainrun(config)
         follow(session, "statistical")
         before = detect(session, scene)
-        follow(session, "gradient")
+        losses = follow(session, "gradient")
+        console.print(f"loss         {losses[0]:.4f} in the first step, {losses[-1]:.4f} in the last")
         trained = detect(session, scene)
         saved = session.save_pipeline("demo/deep_svdd")
         trainrun = session.save_trainrun("demo/deep_svdd_trainrun")
-        console.print(f"saved        {saved.pipeline_path}, {saved.weights_path}, {trainrun.trainrun_path}")
+        for path in (saved.pipeline_path, saved.weights_path, trainrun.trainrun_path):
+            console.print(f"saved        {path}")
     with client.restore(trainrun.trainrun_path) as restored:
         scores = detect(restored, scene)
         if not np.array_equal(scores, trained):

@@ -234,9 +234,9 @@ def test_public_names_change_on_purpose_only() -> None:
         "NO_RETRY", "AlreadyExistsError", "AsyncClient", "AsyncSession", "AuthenticationError", "BusyError",
         "CatenaryError", "Client", "ConfigCheck", "ConfigError", "ConnectionFailedError", "DataLossError",
         "DeadlineError", "InferenceOutputs", "InvalidRequestError", "LimitExceededError", "LoadedWeights",
-        "MessageTooLargeError", "NotFoundError", "PermissionDeniedError", "PortSpec", "PreconditionError",
+        "MessageTooLargeError", "NotFoundError", "PermissionDeniedError", "Phase", "PortSpec", "PreconditionError",
         "ResolvedConfig", "RestoredTrainRun", "RetryPolicy", "RunFailedError", "SavedPipeline", "SavedTrainRun",
-        "SearchPaths", "ServerFaultError", "Session", "SessionNotFoundError", "TensorError", "TrainProgress",
+        "SearchPaths", "ServerFaultError", "Session", "SessionNotFoundError", "Split", "TensorError", "TrainProgress",
         "UnavailableError", "UnsupportedError",
     ]  # fmt: skip
     public = sorted(name for name in dir(catenary_client.Session) if not name.startswith("_"))

@@ -5,7 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("torch", "lightning", "matplotlib", "hydra", "scipy", "catenary_scenes", "catenary_server.engine", "catenary_server.nodes")
+HEAVY = (
+    "torch",
+    "lightning",
+    "matplotlib",
+    "hydra",
+    "scipy",
+    "catenary_scenes",
+    "catenary_server.engine",
+    "catenary_server.nodes",
+)
 
 
 def test_the_front_end_imports_nothing_of_what_workers_compute_with() -> None:

@@ -38,6 +38,7 @@ from catenary_client.results import (
 )
 from catenary_client.retry import NO_RETRY, RetryPolicy
 from catenary_client.sessions import AsyncSession
+from catenary_client.training import Phase, Split
 
 __all__ = [
     "NO_RETRY",
@@ -60,6 +61,7 @@ __all__ = [
     "MessageTooLargeError",
     "NotFoundError",
     "PermissionDeniedError",
+    "Phase",
     "PortSpec",
     "PreconditionError",
     "ResolvedConfig",
@@ -72,6 +74,7 @@ __all__ = [
     "ServerFaultError",
     "Session",
     "SessionNotFoundError",
+    "Split",
     "TensorError",
     "TrainProgress",
     "UnavailableError",

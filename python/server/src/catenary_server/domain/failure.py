@@ -106,7 +106,7 @@ class Resource:
     name: str
 
 
-class Failure(Exception):  # noqa: N818 - a failure is an answer, not a bug in the program
+class Failure(Exception):
     """A request that cannot be granted, or a run that ended early, for a reason the client can act on.
 
     Args:

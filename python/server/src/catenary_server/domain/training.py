@@ -214,7 +214,7 @@ class TrainRunConfig:
     output_dir: str = "outputs"
     """Folder below the artifact root for what the run writes."""
     weights_path: str | None = None
-    """Weights that belong to the pipeline, below the artifact root; written by SaveTrainRun, read by RestoreTrainRun."""
+    """Weights of the pipeline, below the artifact root; written by SaveTrainRun, read by RestoreTrainRun."""
     tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Words for the run list."""
 
