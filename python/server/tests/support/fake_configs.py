@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from catenary_server.domain.config_source import CONFIG_TYPES, ConfigFile, ConfigReport, ResolvedConfig
 from catenary_server.domain.failure import Failure, Reason, Resource, Violation
 from catenary_server.domain.pipeline import Connection, NodeConfig, PipelineConfig, PipelineMetadata
-from catenary_server.domain.training import DataConfig, TrainerConfig, TrainingConfig, TrainRunConfig
+from catenary_server.domain.training import DataConfig, SyntheticConfig, TrainerConfig, TrainingConfig, TrainRunConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,14 +90,14 @@ class FakeConfigs:
         return TrainRunConfig(
             name=raw["name"],
             pipeline=None if pipeline is None else _pipeline(pipeline),
-            data=None if data is None else DataConfig(**data),
+            data=None if data is None else _data(data),
             training=_training(raw.get("training", {})),
             loss_nodes=tuple(raw.get("loss_nodes", ())),
             weights_path=raw.get("weights_path"),
         )
 
     def read_data(self, content: bytes) -> DataConfig:
-        return DataConfig(**self._object(content))
+        return _data(self._object(content))
 
     def read_training(self, content: bytes) -> TrainingConfig:
         return _training(self._object(content))
@@ -127,6 +127,10 @@ def _pipeline(raw: dict[str, Any]) -> PipelineConfig:
         nodes=tuple(NodeConfig(**node) for node in raw["nodes"]),
         connections=tuple(Connection(**connection) for connection in raw.get("connections", ())),
     )
+
+
+def _data(raw: dict[str, Any]) -> DataConfig:
+    return DataConfig(**raw | {"synthetic": SyntheticConfig(**raw.get("synthetic", {}))})
 
 
 def _training(raw: dict[str, Any]) -> TrainingConfig:

@@ -117,6 +117,7 @@ class FakeWorker:
         return self.weights
 
     async def train(self, job: TrainingJob) -> AsyncIterator[Progress | str]:
+        await self.runtime.meet("train")
         self.jobs.append(job)
         async for item in self._follow_plan():
             yield item
@@ -143,6 +144,7 @@ class FakeWorker:
         return Inference(outputs=found, metrics={"detector.mean": float(scores.mean())})
 
     async def close(self) -> None:
+        await asyncio.sleep(0)  # others get a turn, as they do while a process ends
         self.closed = True
         self._turns.put_nowait(Failure(Reason.WORKER_CRASHED, "the worker process ended"))
 
@@ -187,6 +189,11 @@ class FakeRuntime:
             await self.pauses[call].wait()
         if call in self.faults:
             raise self.faults[call]
+
+    async def reached(self, call: str) -> None:
+        """Wait until a worker gets this call; calls before it count as seen."""
+        while await self.met.get() != call:
+            pass
 
     async def start(self) -> Catalog:
         return CATALOG

@@ -25,10 +25,10 @@ def method(name: str) -> Method:
 class Stream:
     """The answers of one call, read one by one or to the end."""
 
-    def __init__(self, call: Any) -> None:  # noqa: ANN401 - untyped in gRPC
+    def __init__(self, call: Any) -> None:
         self._call = call
 
-    async def read(self) -> Any:  # noqa: ANN401 - by the RPC
+    async def read(self) -> Any:
         """The next message."""
         message = await self._call.read()
         if message is grpc.aio.EOF:
@@ -50,7 +50,7 @@ class WireClient:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.channel = channel
 
-    async def call(self, name: str, seconds: float = 20.0, **fields: object) -> Any:  # noqa: ANN401 - by the RPC
+    async def call(self, name: str, seconds: float = 20.0, **fields: object) -> Any:
         """Answer of a unary RPC."""
         rpc = method(name)
         return rpc.response.FromString(await self.raw(rpc.path, rpc.request(**fields).SerializeToString(), seconds))
@@ -92,7 +92,7 @@ class WireClient:
         raise AssertionError(f"{path} answered OK")
 
 
-async def _drained(call: Any) -> None:  # noqa: ANN401 - of every kind
+async def _drained(call: Any) -> None:
     if hasattr(call, "__aiter__"):
         async for _ in call:
             pass

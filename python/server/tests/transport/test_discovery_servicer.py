@@ -3,11 +3,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from application import OWNER, Application
 from fake_runtime import CATALOG
 
 from catenary.v1 import discovery_pb2, node_pb2, node_tag_pb2, tensor_pb2
+from catenary.v1.discovery_service_pb2 import ListAvailableNodesRequest
 from catenary_server.domain.failure import Failure
+from catenary_server.transport.call import Call
 from catenary_server.transport.codec.discovery import encode_node
+from catenary_server.transport.discovery_servicer import DiscoveryServicer
+from catenary_server.transport.pages import Pages
 from catenary_server.transport.settings import MessageSizes
 
 if TYPE_CHECKING:
@@ -40,8 +45,14 @@ def test_a_node_type_tells_ports_parameters_and_tags() -> None:
     assert list(node.tags) == [node_tag_pb2.NODE_TAG_HYPERSPECTRAL]
 
 
-async def test_node_types_are_those_of_the_catalog_by_name(app: Application) -> None:
-    session = app.session()
-    assert [spec.class_name for spec in app.discovery.nodes("anonymous", session.session_id)] == ["Detector", "Scale"]
+async def test_node_types_come_by_name_in_pages(app: Application) -> None:
+    servicer = DiscoveryServicer(app.discovery, frozenset, MessageSizes(), Pages())
+    call = Call(principal=OWNER, metadata={}, time_remaining=lambda: None)
+    first = await servicer.list_available_nodes(ListAvailableNodesRequest(page_size=1), call)
+    token = first.next_page_token
+    rest = await servicer.list_available_nodes(ListAvailableNodesRequest(page_token=token), call)
+    assert [node.class_name for node in (*first.nodes, *rest.nodes)] == ["Detector", "Scale"]
+    named = ListAvailableNodesRequest(session_id=app.session().session_id)
+    assert len((await servicer.list_available_nodes(named, call)).nodes) == 2
     with pytest.raises(Failure, match="not found"):
-        app.discovery.nodes("anonymous", "unknown")
+        await servicer.list_available_nodes(ListAvailableNodesRequest(session_id="unknown"), call)

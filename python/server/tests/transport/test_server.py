@@ -72,8 +72,7 @@ async def test_a_call_that_outlives_the_grace_is_cut_off(
     load = asyncio.create_task(
         client.failure("LoadPipeline", session_id=session_id, pipeline={"config_bytes": content()})
     )
-    while await app.runtime.met.get() != "load_pipeline":
-        pass
+    await app.runtime.reached("load_pipeline")
     await server.drain(grace=0.05)
     assert (await load).code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
