@@ -46,7 +46,9 @@ class EventLoopThread:
                 except StopAsyncIteration:
                     return
         finally:
-            self.run(_closed(source))
+            # The client may be gone before an iteration that was left is collected.
+            if not self.stopped:
+                self.run(_closed(source))
 
     @property
     def stopped(self) -> bool:

@@ -10,7 +10,6 @@ import threading
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 import grpc
-from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from catenary.v1 import (
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+    from google.protobuf.message import Message
 
 CallContext: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")

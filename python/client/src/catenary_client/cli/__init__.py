@@ -1,5 +1,5 @@
 """The command line: `catenary`."""
 
-from catenary_client.cli.main import catenary, main, run
+from catenary_client.cli.command_line import catenary, main, run
 
 __all__ = ["catenary", "main", "run"]

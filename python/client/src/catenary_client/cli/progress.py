@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from catenary_client.cli.output import jsonable
+from catenary_client.errors import CatenaryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,17 +36,28 @@ def stopping_on_interrupt(session: Session, output: Output) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    # In a thread: the handler interrupts the main thread anywhere, also in the middle of a print.
+    stopper = threading.Thread(target=_stop, args=(session, output), daemon=True)
 
     def interrupted(_number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, former)
-        output.say("stopping after this batch; interrupt again to leave at once")
-        session.stop()
+        stopper.start()
 
     former = signal.signal(signal.SIGINT, interrupted)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, former)
+    if stopper.ident is not None:
+        stopper.join()
+
+
+def _stop(session: Session, output: Output) -> None:
+    output.say("stopping after this batch; interrupt again to leave at once")
+    try:
+        session.stop()
+    except CatenaryError as error:
+        output.say(f"the run goes on: {error}")
 
 
 def _follow_json(output: Output, label: str, events: Iterable[TrainProgress]) -> TrainProgress | None:
