@@ -93,7 +93,9 @@ def infer(stub: CuvisAIServiceStub, session_id: str) -> dict[str, Any]:
     outputs = stub.GetPipelineOutputs(pb.GetPipelineOutputsRequest(session_id=session_id))
     cube = np.random.default_rng(0).random((1, 8, 8, 96), dtype=np.float32)
     tensor = pb.Tensor(shape=cube.shape, dtype=inputs.input_specs["cube"].dtype, raw_data=cube.tobytes())
-    answer = stub.Inference(pb.InferenceRequest(session_id=session_id, inputs=pb.InputBatch(cube=tensor)))
+    batch = pb.InputBatch(cube=tensor)
+    answer = stub.Inference(pb.InferenceRequest(session_id=session_id, inputs=batch))
+    chosen = stub.Inference(pb.InferenceRequest(session_id=session_id, inputs=batch, output_specs=["scores.scores"]))
     shapes = {name: [*result.shape] for name, result in answer.outputs.items()}
     complete = all(len(result.raw_data) for result in answer.outputs.values())
     return {
@@ -101,6 +103,7 @@ def infer(stub: CuvisAIServiceStub, session_id: str) -> dict[str, Any]:
         "outputs": sorted(outputs.output_names),
         "shapes": shapes,
         "complete": complete,
+        "chosen": {name: [*result.shape] for name, result in chosen.outputs.items()},
     }
 
 

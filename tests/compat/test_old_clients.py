@@ -70,6 +70,7 @@ def test_inference_gives_the_exit_ports(seen: dict[str, Any]) -> None:
     assert "decider.decisions" in seen["shapes"]
     assert set(seen["shapes"]) <= set(seen["outputs"])
     assert seen["complete"]
+    assert seen["chosen"] == {"scores.scores": [1, 8, 8, 1]}
 
 
 def test_a_trainrun_is_restored_and_sessions_close(seen: dict[str, Any]) -> None:

@@ -168,6 +168,21 @@ async def test_a_session_that_closes_before_the_first_event_cancels_the_run(app:
     assert events[-1].failure.reason is Reason.SESSION_CLOSING
 
 
+async def test_a_run_without_an_event_is_in_progress_all_the_same(app: Application) -> None:
+    session = await app.loaded()
+    assert app.training.status(session) is None
+    app.runtime.held = True
+    following = asyncio.create_task(trained(app, session))
+    await app.runtime.reached("train")
+    status = app.training.status(session)
+    assert status is not None
+    assert (status.status, status.phase, status.sequence) == (TrainStatus.IN_PROGRESS, Phase.STATISTICAL, 0)
+    app.runtime.worker.proceed(5)
+    events = await following
+    assert {each.run_id for each in events} == {status.run_id}
+    assert app.training.status(session) == events[-1]
+
+
 async def test_joining_a_run_before_its_first_event_sees_all_of_it(app: Application) -> None:
     session = await app.loaded()
     app.runtime.held = True

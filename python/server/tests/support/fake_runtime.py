@@ -13,7 +13,6 @@ from catenary_server.domain.node import NodeCategory, NodeSpec, ParamSpec, PortS
 from catenary_server.domain.progress import Progress
 from catenary_server.domain.runtime import Catalog, Device, Inference
 from catenary_server.domain.tensor import DType, Tensor
-from catenary_server.domain.training import Stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -128,7 +127,7 @@ class FakeWorker:
             if isinstance(item, str):
                 yield "Evaluation complete"
             else:
-                yield dataclasses.replace(item, stage=Stage.TEST, metrics={"test_iou": 0.5})
+                yield dataclasses.replace(item, metrics={"test_iou": 0.5})
 
     async def stop_training(self) -> bool:
         self._require_alive()

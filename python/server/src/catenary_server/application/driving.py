@@ -25,14 +25,14 @@ async def drive(session: Session, run: Run, reports: AsyncIterator[Progress | st
         session: whose run it is; a run of TRAINING state frees it before the final event is seen.
         run: where the events go.
         reports: a worker's reports, then its closing message.
-        stage: the stage that the final event names.
+        stage: the stage that the final event names; in an evaluation, every event.
     """
     try:
         async for report in reports:
             if isinstance(report, str):
                 await _finish(session, run, Progress(stage=stage, status=TrainStatus.COMPLETED, message=report))
             else:
-                await run.publish(report)
+                await run.publish(report if run.phase is not None else dataclasses.replace(report, stage=stage))
     except Failure as failure:
         await _end_early(session, run, stage, failure)
     except BaseException:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from catenary_server.application.driving import drive
 from catenary_server.application.jobs import job_config, require_losses
 from catenary_server.application.runs import Run, RunEvent, TrainRequest
 from catenary_server.domain.failure import Failure, Reason, Resource, Violation
+from catenary_server.domain.progress import Progress
 from catenary_server.domain.session import SessionState
 from catenary_server.domain.training import EvaluationJob, Phase, Stage, TrainingJob
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from catenary_server.application.pipelines import Pipelines
     from catenary_server.application.session import LoadedPipeline, Session
     from catenary_server.domain.config_source import ConfigSource
-    from catenary_server.domain.progress import Progress
     from catenary_server.domain.training import TrainRunConfig
 
 __all__ = ["TrainRequest", "Training"]
@@ -83,8 +84,11 @@ class Training:
                 yield event
 
     def status(self, session: Session) -> Progress | None:
-        """The newest event of the session's last run; None before the first."""
-        return session.run.latest if session.run is not None else None
+        """The newest event of the session's last run; None before the first run."""
+        run = session.run
+        if run is None or run.latest is not None:
+            return None if run is None else run.latest
+        return Progress(run_id=run.run_id, phase=run.phase, message="Starting", time=time.time())
 
     async def stop(self, session: Session) -> Run | None:
         """Ask what runs, a phase or an evaluation, to end at its next step; None if nothing does."""

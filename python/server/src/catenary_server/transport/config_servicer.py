@@ -49,7 +49,7 @@ class ConfigServicer:
     ) -> config_requests_pb2.ResolveConfigResponse:
         """See the contract."""
         session = self._sessions.find(call.principal, request.session_id)
-        resolved = await self._configs.resolve(session, request.config_type, request.path, request.overrides)
+        resolved = await self._configs.resolve(session, request.config_type, request.path, tuple(request.overrides))
         return encode_resolved(resolved)
 
     async def validate_config(

@@ -28,5 +28,5 @@ class InferenceServicer:
         """See the contract."""
         session = self._sessions.find(call.principal, request.session_id)
         inputs = decode_inputs(request, call.received)
-        result = await self._inferences.infer(session, inputs, request.output_specs)
+        result = await self._inferences.infer(session, inputs, tuple(request.output_specs))
         return encode_inference(result, call.given)

@@ -62,7 +62,7 @@ class SessionServicer:
         """See the contract."""
         session = self._sessions.find(call.principal, request.session_id)
         append = request.append if request.HasField("append") else True
-        rejected = self._sessions.set_search_paths(session, request.search_paths, append=append)
+        rejected = self._sessions.set_search_paths(session, tuple(request.search_paths), append=append)
         return session_requests_pb2.SetSessionSearchPathsResponse(
             current_paths=encode_search_paths(session), rejected_paths=rejected
         )

@@ -1,0 +1,93 @@
+"""What encoded images say about themselves in their first bytes; nothing is decoded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_JPEG = b"\xff\xd8\xff"
+_PNG = b"\x89PNG\r\n\x1a\n"
+_WEBP_FRAME = 30
+_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_STANDALONE = frozenset(range(0xD0, 0xD8)) | {0x01}
+
+
+class ImageHeader(NamedTuple):
+    """Encoding (`jpeg`, `png` or `webp`) and size in pixels."""
+
+    format: str
+    width: int
+    height: int
+
+
+def image_header(data: memoryview) -> ImageHeader | None:
+    """The header of an image; None for bytes that are no image of a known encoding."""
+    if data[:3] == _JPEG:
+        return _header("jpeg", _jpeg_size, data)
+    if data[:8] == _PNG and data[12:16] == b"IHDR":
+        return _header("png", _png_size, data)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _header("webp", _webp_size, data)
+    return None
+
+
+def _header(name: str, size: Callable[[memoryview], tuple[int, int]], data: memoryview) -> ImageHeader | None:
+    try:
+        width, height = size(data)
+    except (IndexError, ValueError):
+        return None
+    return ImageHeader(name, width, height) if width and height else None
+
+
+def _png_size(data: memoryview) -> tuple[int, int]:
+    return _big(data, 16, 4), _big(data, 20, 4)
+
+
+def _jpeg_size(data: memoryview) -> tuple[int, int]:
+    """Height and width stand in the first start-of-frame segment (ITU-T T.81, B.2.2)."""
+    position = 2
+    while True:
+        if data[position] != 0xFF:  # noqa: PLR2004 - every marker begins with it
+            raise ValueError("a marker is missing")
+        marker = data[position + 1]
+        if marker in _START_OF_FRAME:
+            return _big(data, position + 7, 2), _big(data, position + 5, 2)
+        if marker == 0xFF:  # noqa: PLR2004 - a fill byte
+            position += 1
+        elif marker in _STANDALONE:
+            position += 2
+        else:
+            position += 2 + max(_big(data, position + 2, 2), 2)
+
+
+def _webp_size(data: memoryview) -> tuple[int, int]:
+    """Lossy (RFC 6386, 9.1), lossless and extended files (RFC 9649) tell their size in different places."""
+    if len(data) < _WEBP_FRAME:
+        raise ValueError("the file is too short")
+    match bytes(data[12:16]):
+        case b"VP8 ":
+            return _little(data, 26, 2) & 0x3FFF, _little(data, 28, 2) & 0x3FFF
+        case b"VP8L":
+            bits = _little(data, 21, 4)
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        case b"VP8X":
+            return _little(data, 24, 3) + 1, _little(data, 27, 3) + 1
+        case _:
+            raise ValueError("the file has no image")
+
+
+def _big(data: memoryview, start: int, length: int) -> int:
+    return int.from_bytes(_exactly(data, start, length), "big")
+
+
+def _little(data: memoryview, start: int, length: int) -> int:
+    return int.from_bytes(_exactly(data, start, length), "little")
+
+
+def _exactly(data: memoryview, start: int, length: int) -> memoryview:
+    found = data[start : start + length]
+    if len(found) < length:
+        raise IndexError(start)
+    return found
