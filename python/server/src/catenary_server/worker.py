@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from catenary_server.domain.runtime import Engine
 
 _MOST_THREADS = 8
-"""The matrices of a pipeline are small: more threads wait for each other, and other sessions need cores too."""
+"""More threads than that wait for each other on matrices as small as a pipeline's."""
 
 
 def build_engine(device: str = "auto") -> Engine:
@@ -23,5 +23,7 @@ def build_engine(device: str = "auto") -> Engine:
     Args:
         device: `cpu`, `cuda:0`, or `auto` for the first accelerator there is.
     """
-    torch.set_num_threads(min(len(os.sched_getaffinity(0)), _MOST_THREADS))
+    # Half of the cores: threads of several busy sessions that share a core spin at every barrier, and the front end
+    # needs a core too.
+    torch.set_num_threads(max(1, min(len(os.sched_getaffinity(0)) // 2, _MOST_THREADS)))
     return TorchEngine(built_in_types(), device)

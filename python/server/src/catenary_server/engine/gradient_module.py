@@ -51,6 +51,7 @@ class GradientModule(pl.LightningModule):
         self._learning = set_learning(module, config)
         self._epoch_losses: dict[str, list[float]] = {}
         self._step: dict[str, dict[str, float]] = {}
+        self._rate = config.training.optimizer.lr
         self._validation = self._new_validation()
 
     @property
@@ -93,6 +94,7 @@ class GradientModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Losses and metrics of a batch; None leaves the step out."""
         del batch_idx
+        self._rate = self._current_rate()  # before the step: at the end of an epoch a schedule changes it
         names = {*self._config.loss_nodes, *self._config.metric_nodes}
         values = self.pipeline.compute(batch, names)
         losses = {f"{name}_loss": values[name]["loss"] for name in self._config.loss_nodes if name in values}
@@ -126,7 +128,7 @@ class GradientModule(pl.LightningModule):
             self._epoch_losses.setdefault(key, []).append(value)
         total, epochs = int(self.trainer.num_training_batches), self._config.training.trainer.max_epochs
         self._reporter.send(
-            **self._place(batch_idx),
+            **self._place(batch_idx, self._rate),
             **self._step,
             batches_done=batch_idx + 1,
             batches_total=total,
@@ -159,17 +161,25 @@ class GradientModule(pl.LightningModule):
         done = self.current_epoch + 1
         share = done / self._config.training.trainer.max_epochs
         self._reporter.send(
-            stage=Stage.VALIDATE, **self._place(0), losses=losses, metrics=metrics, epochs_done=done, done_share=share
+            stage=Stage.VALIDATE,
+            **self._place(0, self._current_rate()),
+            losses=losses,
+            metrics=metrics,
+            epochs_done=done,
+            done_share=share,
         )
         self._switch_modes()
 
-    def _place(self, batch_idx: int) -> dict[str, Any]:
+    def _current_rate(self) -> float:
+        return float(self.trainer.optimizers[0].param_groups[0]["lr"])
+
+    def _place(self, batch_idx: int, rate: float) -> dict[str, Any]:
         return {
             "epoch": self.current_epoch,
             "batch_index": batch_idx,
             "global_step": self.global_step,
             "epochs_total": self._config.training.trainer.max_epochs,
-            "learning_rate": float(self.trainer.optimizers[0].param_groups[0]["lr"]),
+            "learning_rate": rate,
         }
 
     def _new_validation(self) -> Measurement:

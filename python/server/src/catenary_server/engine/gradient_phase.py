@@ -44,6 +44,7 @@ def train_gradients(
     seed = config.training.seed if config.data is not None and config.data.shuffle else None
     batches = open_batches(config.data, Stage.TRAIN, seed=seed)
     validation = open_batches(config.data, Stage.VALIDATE)
+    trained.train()  # else Lightning warns; every epoch sets the mode of each node by itself
     trainer = _trainer(config, device)
     trainer.fit(trained, train_dataloaders=batches, val_dataloaders=validation)
     return int(trainer.current_epoch)

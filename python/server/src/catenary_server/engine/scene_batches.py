@@ -62,6 +62,7 @@ class SceneBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         """One pass."""
+        self._sampler.begin_pass()
         return iter(self._loader)
 
 
@@ -150,18 +151,23 @@ class _ShapeGroups(Sampler[list[int]]):
             self._groups.setdefault(tiles.form(index), []).append(index)
         self._batch_size = batch_size
         self._generator = None if seed is None else torch.Generator().manual_seed(seed)
+        self._batches: list[list[int]] = []
 
     def __len__(self) -> int:
         return sum(-(-len(group) // self._batch_size) for group in self._groups.values())
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def begin_pass(self) -> None:
+        """Put the batches in order; not in `__iter__`, which a loader may call more than once in a pass."""
         size = self._batch_size
         batches = [
             group[start : start + size]
             for group in map(self._shuffled, self._groups.values())
             for start in range(0, len(group), size)
         ]
-        return iter(self._shuffled(batches))
+        self._batches = self._shuffled(batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self._batches)
 
     def _shuffled(self, items: list[Item]) -> list[Item]:
         if self._generator is None:

@@ -58,8 +58,10 @@ def load_weights(module: PipelineModule, weights: memoryview, *, strict: bool) -
 
 
 def _parsed(data: bytes) -> dict[str, Tensor]:
+    # safetensors begins with the length of its header, which may look like a pickle's first byte; byte 8 is its brace.
+    safe = data[8:9] == b"{"
     for magic, what in _FORBIDDEN.items():
-        if data.startswith(magic):
+        if data.startswith(magic) and not safe:
             raise Failure(
                 Reason.WEIGHTS_FORMAT_FORBIDDEN,
                 f"the weights are {what}, which may run code when it is read: convert them to safetensors",

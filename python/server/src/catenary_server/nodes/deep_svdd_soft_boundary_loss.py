@@ -51,6 +51,12 @@ class DeepSVDDSoftBoundaryLoss(Node[DeepSVDDSoftBoundaryLossParams]):
         self.radius_squared: Tensor
         self.register_buffer("radius_squared", torch.tensor(_UNSET))
 
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        """Forget the radius of an earlier run."""
+        del epochs
+        if epoch == 0:
+            self.radius_squared = torch.full_like(self.radius_squared, _UNSET)
+
     def forward(self, embeddings: Tensor, center: Tensor) -> Outputs:
         """The loss of a batch; in training the radius follows it."""
         distances = (embeddings - center).square().sum(dim=-1).flatten()

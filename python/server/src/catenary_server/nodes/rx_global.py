@@ -90,8 +90,10 @@ class RXGlobal(StatisticalNode[RXGlobalParams]):
         covariance = selection @ self.covariance @ selection.T
         ridge = self.params.eps * covariance.diagonal().mean()
         identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
-        return torch.linalg.inv(covariance + ridge * identity)
+        inverse: Tensor = torch.linalg.inv(covariance + ridge * identity)
+        return inverse
 
 
 def _distances(centred: Tensor, precision: Tensor) -> Tensor:
-    return torch.einsum("pi,ij,pj->p", centred, precision, centred)
+    distances: Tensor = (centred @ precision * centred).sum(dim=-1)
+    return distances

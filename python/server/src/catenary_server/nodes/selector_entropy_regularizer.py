@@ -38,5 +38,7 @@ class SelectorEntropyRegularizer(Node[SelectorEntropyRegularizerParams]):
 
     def forward(self, weights: Tensor) -> Outputs:
         """The loss."""
-        entropy = torch.special.entr(weights).sum(dim=1).mean() / math.log(max(weights.shape[1], 2))
+        # Cold choices underflow to exactly 0, where the gradient of x log x is infinite.
+        logarithms = weights.clamp_min(torch.finfo(weights.dtype).tiny).log()
+        entropy = -(weights * logarithms).sum(dim=1).mean() / math.log(max(weights.shape[1], 2))
         return {"loss": self.params.weight * entropy}
