@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
         print(f"Pipeline: {config['pipeline']['metadata']['name']}")
         apply_trainrun_config(stub, session_id, resolved.config_bytes)
         train(stub, session_id, TRAINER_TYPE_STATISTICAL, "statistical")
-        if config.get("training", {}).get("loss_nodes"):
+        if config.get("loss_nodes"):
             train(stub, session_id, TRAINER_TYPE_GRADIENT, "gradient")
         save(stub, session_id, options.pipeline_out, options.trainrun_out)
     finally:

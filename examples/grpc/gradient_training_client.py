@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> None:
         train(stub, session_id, TRAINER_TYPE_STATISTICAL, "statistical")
         losses = train(stub, session_id, TRAINER_TYPE_GRADIENT, "gradient")
         for name in sorted(losses[0]) if losses else ():
-            print(f"{name}: {losses[0][name]:.4f} -> {losses[-1].get(name, losses[0][name]):.4f}")
+            course = [values[name] for values in losses if name in values]
+            print(f"{name}: {course[0]:.4f} -> {course[-1]:.4f}")
         if options.pipeline_out:
             saved = stub.SavePipeline(SavePipelineRequest(session_id=session_id, pipeline_path=options.pipeline_out))
             print(f"Pipeline saved: {saved.pipeline_path}")

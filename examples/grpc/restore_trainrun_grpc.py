@@ -69,8 +69,7 @@ def train_on(
     stub: CatenaryStub, restored: RestoreTrainRunResponse, data: DataConfig | None, training: TrainingConfig | None
 ) -> None:
     """Train on: gradients from the restored weights where the train run has losses, else the statistical phase."""
-    config = json.loads(training.config_bytes if training else restored.trainrun.config_bytes)
-    has_losses = bool((config if training else config.get("training", {})).get("loss_nodes"))
+    has_losses = bool(json.loads(restored.trainrun.config_bytes).get("loss_nodes"))
     phases = [(TRAINER_TYPE_GRADIENT, "gradient")] if has_losses else []
     if not (restored.weights_restored and has_losses):
         phases.insert(0, (TRAINER_TYPE_STATISTICAL, "statistical"))

@@ -35,7 +35,7 @@ from catenary_scenes import ProcessingMode, SceneError, read_measurements
 from catenary_wire import to_numpy, to_proto
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -59,12 +59,12 @@ def load(stub: CatenaryStub, session_id: str, pipeline_path: str, weights_path: 
         print(f"Weights loaded: {loaded.resolved_path}")
 
 
-def print_specs(title: str, specs: Mapping[str, TensorSpec]) -> None:
-    """Print name, shape and element type of each port."""
+def print_specs(title: str, names: Iterable[str], specs: Mapping[str, TensorSpec]) -> None:
+    """Print name, shape and element type of each port, in graph order."""
     print(f"\n{title}:")
-    for name, spec in specs.items():
-        shape = "x".join(str(size) for size in spec.shape)
-        print(f"  {name}: [{shape}], dtype={DType.Name(spec.dtype)}")
+    for name in names:
+        shape = "x".join(str(size) for size in specs[name].shape)
+        print(f"  {name}: [{shape}], dtype={DType.Name(specs[name].dtype)}")
 
 
 def infer(stub: CatenaryStub, session_id: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -85,11 +85,11 @@ def run(options: argparse.Namespace) -> list[dict[str, NDArray[Any]]]:
     print(f"Session created: {session_id}")
     try:
         load(stub, session_id, options.pipeline_path, options.weights_path, options.override)
-        inputs = stub.GetPipelineInputs(GetPipelineInputsRequest(session_id=session_id)).input_specs
-        outputs = stub.GetPipelineOutputs(GetPipelineOutputsRequest(session_id=session_id)).output_specs
-        print_specs("Pipeline Input Specs", inputs)
-        print_specs("Pipeline Output Specs", outputs)
-        ports = {name: PortSpec.of(name, spec) for name, spec in inputs.items()}
+        inputs = stub.GetPipelineInputs(GetPipelineInputsRequest(session_id=session_id))
+        outputs = stub.GetPipelineOutputs(GetPipelineOutputsRequest(session_id=session_id))
+        print_specs("Pipeline Input Specs", inputs.input_names, inputs.input_specs)
+        print_specs("Pipeline Output Specs", outputs.output_names, outputs.output_specs)
+        ports = {name: PortSpec.of(name, spec) for name, spec in inputs.input_specs.items()}
         print(f"\nLoading data from {options.cu3s_file_path}")
         results = []
         for index, scene in enumerate(measurements):

@@ -66,7 +66,7 @@ TRAINRUN = {
     "name": "scripted",
     "pipeline": {"metadata": {"name": "scripted pipeline"}, "nodes": [{"name": "input"}], "connections": []},
     "data": {"batch_size": 4},
-    "training": {"loss_nodes": ["loss"]},
+    "loss_nodes": ["loss"],
 }
 PORTS = {
     "cube": tensor_pb2.TensorSpec(name="cube", shape=[-1, -1, -1, 3], dtype=tensor_pb2.D_TYPE_FLOAT32, required=True)

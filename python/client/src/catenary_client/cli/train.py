@@ -87,7 +87,7 @@ def phases(config: ResolvedConfig, wanted: str) -> tuple[Phase, ...]:
 
 def has_losses(config: ResolvedConfig) -> bool:
     """Whether a train run has something that gradients can lower."""
-    return bool((config.values.get("training") or {}).get("loss_nodes"))
+    return bool(config.values.get("loss_nodes"))
 
 
 def train_phase(link: Link, session: Session, phase: Phase) -> TrainProgress | None:
