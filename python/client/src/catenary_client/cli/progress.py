@@ -90,14 +90,14 @@ def _follow_bar(output: Output, label: str, events: Iterable[TrainProgress]) -> 
         task = bar.add_task(label, total=None, news="")
         for last in events:
             values |= {**last.losses, **last.metrics}
-            done, total = _position(last)
+            done, total = position(last)
             bar.update(task, completed=done, total=total, news=_news(last, values))
     if last is not None:
         output.say(f"{label}: {last.message}")
     return last
 
 
-def _position(progress: TrainProgress) -> tuple[float, float | None]:
+def position(progress: TrainProgress) -> tuple[float, float | None]:
     """How far it is, in epochs with their fraction, or in batches."""
     if not progress.epochs_total:
         return progress.batches_done, progress.batches_total or None
