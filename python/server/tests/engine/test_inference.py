@@ -188,3 +188,7 @@ def test_inferences_may_come_from_several_threads(
     for thread in threads:
         thread.join(30)
     assert answers == [True] * 4
+
+
+def test_what_came_in_does_not_go_out_again(engine: TorchEngine, config: TrainRunConfig, small_scene: Scene) -> None:
+    assert engine.infer(tensors(small_scene, mask=True), []).outputs.keys() == {"rx.scores"}

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from catenary_server.domain.failure import Failure, Reason, Violation
+from catenary_server.domain.node import NodeCategory
 from catenary_server.domain.pipeline import Connection, PipelineConfig, PipelinePorts
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Graph:
     def ports(self) -> PipelinePorts:
         """Entry ports by name (ports of one name in several nodes are one input) and exit ports by `node.port`.
 
-        An output leaves the pipeline unless a node other than an observer (loss, metric, sink) takes it.
+        An output leaves the pipeline unless a node other than an observer (loss, metric, sink) takes it; what a source
+        gives is what came in, and does not leave.
         An input is required if one of the entry ports behind it is.
         """
         fed = {(edge.target_node, edge.target_port) for edge in self.edges}
@@ -55,7 +57,7 @@ class Graph:
         outputs = {
             f"{name}.{port.name}": port
             for name in self.order
-            if not self.types[name].category.observes
+            if self.types[name].category is not NodeCategory.SOURCE and not self.types[name].category.observes
             for port in self.types[name].outputs
             if (name, port.name) not in taken
         }

@@ -61,7 +61,7 @@ class DeepSVDDSoftBoundaryLoss(Node[DeepSVDDSoftBoundaryLossParams]):
         """The loss of a batch; in training the radius follows it."""
         distances = (embeddings - center).square().sum(dim=-1).flatten()
         radius = self._radius_squared(distances.detach())
-        excess = (distances - radius).clamp_min(0).mean() / self.params.nu
+        excess = torch.relu(distances - radius).mean() / self.params.nu
         return {"loss": self.params.weight * (radius + excess)}
 
     def _radius_squared(self, distances: Tensor) -> Tensor:
