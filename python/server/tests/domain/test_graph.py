@@ -23,7 +23,9 @@ def spec(
     inputs: tuple[PortSpec, ...] = (),
     outputs: tuple[PortSpec, ...] = (),
     category: NodeCategory = NodeCategory.TRANSFORM,
+    *,
     params: tuple[ParamSpec, ...] = (),
+    tags: tuple[str, ...] = (),
 ) -> NodeSpec:
     return NodeSpec(
         class_name=name,
@@ -33,6 +35,7 @@ def spec(
         inputs=inputs,
         outputs=outputs,
         params=params,
+        tags=tags,
     )
 
 
@@ -43,6 +46,7 @@ TYPES = {
             "Scale", (port("cube"),), (port("cube"),), params=(ParamSpec(name="factor", type="number", required=True),)
         ),
         spec("Detector", (port("cube"),), (port("scores", SCORES),), NodeCategory.MODEL),
+        spec("Decider", (port("scores", SCORES),), (port("hits", SCORES, DType.BOOL),), tags=("POSTPROCESSING",)),
         spec("Mean", (port("scores", SCORES), port("mask", (-1, -1, -1), DType.INT32)), (), NodeCategory.METRIC),
         spec("Peek", (port("mask", (-1, -1, -1), DType.INT32, optional=True),), (port("seen", (1,)),)),
         spec("Confused", (port("mask", SCORES),), ()),
@@ -92,6 +96,12 @@ def test_inputs_are_what_nothing_feeds_and_outputs_what_only_observers_take() ->
     ports = good().ports()
     assert set(ports.inputs) == {"cube", "mask"}
     assert set(ports.outputs) == {"rx.scores"}
+
+
+def test_scores_leave_the_pipeline_also_when_a_decider_judges_them() -> None:
+    nodes = {"scale": "Scale", "rx": "Detector", "decider": "Decider"}
+    graph = check_graph(pipeline(nodes, "scale.cube > rx.cube", "rx.scores > decider.scores"), TYPES)
+    assert set(graph.ports().outputs) == {"rx.scores", "decider.hits"}
 
 
 def test_an_input_is_required_if_one_node_requires_it() -> None:

@@ -38,8 +38,8 @@ class Graph:
     def ports(self) -> PipelinePorts:
         """Entry ports by name (ports of one name in several nodes are one input) and exit ports by `node.port`.
 
-        An output leaves the pipeline unless a node other than an observer (loss, metric, sink) takes it; what a source
-        gives is what came in, and does not leave.
+        An output leaves the pipeline unless a node takes it and passes on what it makes of it: losses, metrics and
+        sinks look at it, deciders judge it, and it still leaves. What a source gives came in, and does not leave.
         An input is required if one of the entry ports behind it is.
         """
         fed = {(edge.target_node, edge.target_port) for edge in self.edges}
@@ -52,7 +52,7 @@ class Graph:
         taken = {
             (edge.source_node, edge.source_port)
             for edge in self.edges
-            if not self.types[edge.target_node].category.observes
+            if self.types[edge.target_node].replaces_input
         }
         outputs = {
             f"{name}.{port.name}": port

@@ -78,6 +78,11 @@ class NodeSpec:
     plugin_name: str = ""
     statistical: bool = False
 
+    @property
+    def replaces_input(self) -> bool:
+        """False for nodes that look at their input or judge it: it keeps its worth and leaves the pipeline too."""
+        return not self.category.observes and "POSTPROCESSING" not in self.tags
+
     def input(self, name: str) -> PortSpec | None:
         """The input port of that name, if there is one."""
         return next((port for port in self.inputs if port.name == name), None)
