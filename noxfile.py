@@ -27,7 +27,8 @@ PACKAGES = [
     "python/contract",
     "python/wire",
     "python/scenes",
-    "python/client",
+    "python/recordlog",
+    "python/client[telemetry,lightning]",
     "python/server[train]",
     "tools",
 ]
@@ -35,6 +36,7 @@ SOURCES = ["python", "tools", "examples", "benchmarks", "tests", "noxfile.py"]
 TYPED = [
     "python/wire/src",
     "python/scenes/src",
+    "python/recordlog/src",
     "python/client/src",
     "python/server/src",
     "tools/src",

@@ -42,6 +42,8 @@ class Ring:
     """
 
     def __init__(self, image_bytes: int, small_bytes: int, *, block: bool = False) -> None:
+        self.refused_images = 0
+        """Batches with images that found no room."""
         self._images: deque[Batch] = deque()
         self._small: deque[tuple[Small, int]] = deque()
         self._image_meter = _Meter(image_bytes)
@@ -84,6 +86,7 @@ class Ring:
             if meter.put - meter.taken + batch.image_bytes > meter.capacity and not self._wait(
                 meter, batch.image_bytes
             ):
+                self.refused_images += 1
                 return False
             meter.put += batch.image_bytes
             self._images.append(batch)
@@ -95,6 +98,7 @@ class Ring:
         """Add anything else.
 
         Args:
+            item: what is never dropped.
             size: bytes that it will take, by estimate.
 
         Raises:
@@ -117,16 +121,14 @@ class Ring:
         return self._images[place] if place < len(self._images) else None
 
     def take_image(self) -> Batch | None:
-        """Remove the oldest batch with images."""
+        """Remove the oldest batch with images; its `image_bytes` are free from now on."""
         if not self._images:
             return None
         batch = self._images.popleft()
+        self._image_meter.taken += batch.image_bytes
+        if self._block:
+            self._room.set()
         return batch
-
-    def free_image(self, size: int) -> None:
-        """Give back the bytes of a batch that was taken, as they were counted when it was put."""
-        self._image_meter.taken += size
-        self._room.set()
 
     def take_small(self) -> Small | None:
         """Remove the oldest of the rest."""

@@ -10,7 +10,8 @@ from typing import Literal, TypeAlias
 MIB = 1 << 20
 
 OnFull: TypeAlias = Literal["spill", "block"]
-"""What a log call does when neither memory nor disk has room: `spill` leaves images out and counts them, `block` waits."""
+"""What a log call does when neither memory nor disk has room: `spill` leaves images out and counts them, `block`
+waits."""
 OnStop: TypeAlias = Literal["raise", "return"]
 """What a step does after a command to stop: raise `TrainingStopped`, or return and let the loop ask."""
 
@@ -19,7 +20,7 @@ OnStop: TypeAlias = Literal["raise", "return"]
 class TelemetrySettings:
     """Bounds and rates of one run; the defaults suit a training at 60 batches a second."""
 
-    ring_bytes: int = 64 * MIB
+    ring_bytes: int = 256 * MIB
     """Memory for batches with images that wait to be sent or spilled; half of it before anything goes to the disk."""
     reserve_bytes: int = 16 * MIB
     """Memory for scalars and events that wait; beyond it a log call fails or blocks."""

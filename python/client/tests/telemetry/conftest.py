@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+# What the tests of this folder stand on; no package, so that it needs no installation.
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+from fault_proxy import FaultProxy
+from telemetry_server import TelemetryServer
+
+from catenary_client.telemetry import Run, TelemetrySettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def server() -> Iterator[TelemetryServer]:
+    running = TelemetryServer()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def proxy(server: TelemetryServer) -> Iterator[FaultProxy]:
+    with FaultProxy(server.address) as running:
+        yield running
+
+
+@pytest.fixture
+def new_run(server: TelemetryServer, tmp_path: Path) -> Callable[..., Run]:
+    """Makes runs whose spill lies in the test's folder."""
+
+    def make(address: str = "", *, settings: TelemetrySettings | None = None, **arguments: object) -> Run:
+        chosen = TelemetrySettings(close_seconds=20.0) if settings is None else settings
+        return Run(address or server.address, spill_root=tmp_path / "spill", settings=chosen, **arguments)  # type: ignore[arg-type]
+
+    return make
