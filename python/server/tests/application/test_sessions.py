@@ -8,7 +8,6 @@ import pytest
 from application import OWNER, Application, Clock, build_application
 from fake_configs import FakeConfigs
 
-from catenary_server.application import sessions as module
 from catenary_server.application.runs import TrainRequest
 from catenary_server.application.sessions import NewSession, SessionLimits, Sessions
 from catenary_server.domain.failure import Failure, Reason
@@ -75,7 +74,7 @@ async def test_limits_hold_for_each_principal_and_for_the_server(tmp_path: Path)
         assert reason_of(caught) is Reason.QUOTA_SESSIONS
         assert caught.value.retry_after is not None
     await app.sessions.close("one", first.session_id)
-    assert app.session("one")
+    assert app.session("one").principal == "one"
     use = app.sessions.use("one")
     assert (use.server, use.principal) == (3, 2)
 
@@ -179,7 +178,7 @@ class Expiry:
             self.looked.set()
             return await real(waiting, None)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(module.asyncio, "wait_for", wait_for)
+        monkeypatch.setattr(asyncio, "wait_for", wait_for)
         self.task = asyncio.create_task(app.sessions.expire_idle())
 
     async def again(self) -> None:

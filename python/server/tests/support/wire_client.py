@@ -31,12 +31,12 @@ class Stream:
     async def read(self) -> Any:
         """The next message."""
         message = await self._call.read()
-        if message is grpc.aio.EOF:
+        if message is grpc.aio.EOF:  # type: ignore[attr-defined] # the stubs leave it out
             raise AssertionError("the stream has ended")
         return message
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        while (message := await self._call.read()) is not grpc.aio.EOF:
+        while (message := await self._call.read()) is not grpc.aio.EOF:  # type: ignore[attr-defined] # the stubs leave it out
             yield message
 
     def cancel(self) -> None:
@@ -50,7 +50,7 @@ class WireClient:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.channel = channel
 
-    async def call(self, name: str, seconds: float = 20.0, **fields: object) -> Any:
+    async def call(self, name: str, seconds: float = 20.0, **fields: Any) -> Any:
         """Answer of a unary RPC."""
         rpc = method(name)
         return rpc.response.FromString(await self.raw(rpc.path, rpc.request(**fields).SerializeToString(), seconds))
@@ -60,17 +60,17 @@ class WireClient:
         answer: bytes = await self.channel.unary_unary(path, None, None)(request, timeout=seconds)
         return answer
 
-    def stream(self, name: str, seconds: float = 20.0, **fields: object) -> Stream:
+    def stream(self, name: str, seconds: float = 20.0, **fields: Any) -> Stream:
         """The call of an RPC that answers in a stream."""
         rpc = method(name)
         open_stream = self.channel.unary_stream(rpc.path, rpc.request.SerializeToString, rpc.response.FromString)
         return Stream(open_stream(rpc.request(**fields), timeout=seconds))
 
-    async def events(self, name: str, **fields: object) -> list[Any]:
+    async def events(self, name: str, **fields: Any) -> list[Any]:
         """Every message of a stream, up to its end."""
         return [message async for message in self.stream(name, **fields)]
 
-    async def failure(self, name: str, **fields: object) -> Failure:
+    async def failure(self, name: str, **fields: Any) -> Failure:
         """Why an RPC fails; fails itself if it does not."""
         rpc = method(name)
         return await self.raw_failure(rpc.path, rpc.request(**fields))
@@ -82,7 +82,7 @@ class WireClient:
         try:
             if rpc is not None and rpc.client_streaming:
                 # Nothing is sent: a write that meets the end of the call makes this library say INTERNAL of its own.
-                kind = self.channel.stream_stream if rpc.server_streaming else self.channel.stream_unary
+                kind: Any = self.channel.stream_stream if rpc.server_streaming else self.channel.stream_unary
                 call = kind(path, None, None)(timeout=20.0)
                 await (call.read() if rpc.server_streaming else call)
             elif rpc is not None and rpc.server_streaming:

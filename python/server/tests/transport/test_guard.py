@@ -175,7 +175,7 @@ async def test_a_response_above_the_limit_is_refused_too(services: Services) -> 
 
 def _valid(each: Method) -> dict[str, object]:
     """The least that passes the field rules of an RPC, beside its session."""
-    return {
+    fields: dict[str, dict[str, object]] = {
         "ResolveConfig": {"config_type": "data", "path": "x"},
         "LoadPipeline": {"pipeline": {"config_bytes": b"{}"}},
         "LoadPipelineWeights": {"weights_path": "x"},
@@ -185,4 +185,5 @@ def _valid(each: Method) -> dict[str, object]:
         "Evaluate": {"stage": 3},
         "SaveTrainRun": {"trainrun_path": "x"},
         "RestoreTrainRun": {"trainrun_path": "x"},
-    }.get(each.name, {})
+    }
+    return fields.get(each.name, {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from application import content
@@ -57,7 +57,7 @@ async def test_damaged_and_random_messages_get_an_answer_of_the_contract(
     rng = random.Random(SEED)  # noqa: S311 - the same bytes in every run
     await client.call("SetTrainRunConfig", session_id=session_id, config={"config_bytes": content(TRAINRUN)})
     inputs = {"cube": {"shape": [1, 1, 1, 2], "dtype": 1, "raw_data": bytes(8)}}
-    whole = {
+    whole: dict[str, dict[str, Any]] = {
         "Train": {"trainer_type": 1},
         "Evaluate": {"stage": 3},
         "Inference": {"inputs": inputs, "output_specs": ["detector.scores"]},

@@ -60,6 +60,10 @@ async def test_prompts_become_tensors_by_the_name_of_their_field(
     assert {violation.subject for violation in failure.violations} == {"inputs.points", "inputs.text_prompt"}
 
 
+FLOAT32 = tensor_pb2.D_TYPE_FLOAT32
+SEGMENT = tensor_pb2.ShmRef(name="segment")
+
+
 @pytest.mark.parametrize(
     ("inputs", "reason"),
     [
@@ -67,12 +71,24 @@ async def test_prompts_become_tensors_by_the_name_of_their_field(
         ({"cube": to_proto(CUBE.astype(np.float64))}, "TENSOR_DTYPE"),
         ({"cube": tensor_pb2.Tensor(shape=[1], raw_data=b"1234")}, "TENSOR_DTYPE"),
         ({"cube": to_proto(CUBE[0])}, "TENSOR_SHAPE"),
-        ({"cube": tensor_pb2.Tensor(shape=[1, 1, 1, 2], dtype=1, raw_data=b"1234")}, "TENSOR_SIZE_MISMATCH"),
-        ({"cube": tensor_pb2.Tensor(shape=[1, 1, 1, -1], dtype=1, raw_data=b"1234")}, "TENSOR_SHAPE"),
-        ({"cube": tensor_pb2.Tensor(shape=[2**62, 2**62, 4, 4], dtype=1, raw_data=b"")}, "TENSOR_SIZE_MISMATCH"),
+        (
+            {"cube": tensor_pb2.Tensor(shape=[1, 1, 1, 2], dtype=FLOAT32, raw_data=b"1234")},
+            "TENSOR_SIZE_MISMATCH",
+        ),
+        (
+            {"cube": tensor_pb2.Tensor(shape=[1, 1, 1, -1], dtype=FLOAT32, raw_data=b"1234")},
+            "TENSOR_SHAPE",
+        ),
+        (
+            {"cube": tensor_pb2.Tensor(shape=[2**62, 2**62, 4, 4], dtype=FLOAT32, raw_data=b"")},
+            "TENSOR_SIZE_MISMATCH",
+        ),
         ({"cube": to_proto(CUBE), "extra_inputs": {"cube": to_proto(CUBE)}}, "FIELD_INVALID"),
         ({"cube": to_proto(CUBE), "extra_inputs": {"other": to_proto(CUBE)}}, "INPUT_NAME_UNKNOWN"),
-        ({"cube": tensor_pb2.Tensor(dtype=1, shm_ref={"name": "segment"})}, "SHM_DISABLED"),
+        (
+            {"cube": tensor_pb2.Tensor(dtype=FLOAT32, shm_ref=SEGMENT)},
+            "SHM_DISABLED",
+        ),
     ],
 )
 async def test_a_faulty_input_is_refused_before_the_worker_sees_it(

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from application import Application, content
@@ -71,7 +71,7 @@ async def test_strictness_is_the_default_and_can_be_left_out(client: WireClient,
 
 
 async def test_a_retry_with_the_same_request_id_saves_once(client: WireClient, loaded: str, app: Application) -> None:
-    fields = {"session_id": loaded, "pipeline_path": "once", "request_id": "r1", "must_not_exist": True}
+    fields: dict[str, Any] = {"session_id": loaded, "pipeline_path": "once", "request_id": "r1", "must_not_exist": True}
     first = await client.call("SavePipeline", **fields)
     assert await client.call("SavePipeline", **fields) == first
     conflict = await client.failure("SavePipeline", **fields | {"pipeline_path": "twice"})
@@ -80,7 +80,7 @@ async def test_a_retry_with_the_same_request_id_saves_once(client: WireClient, l
 
 
 async def test_a_retry_after_a_failure_tries_again(client: WireClient, loaded: str, app: Application) -> None:
-    fields = {"session_id": loaded, "pipeline_path": "once", "request_id": "r1"}
+    fields: dict[str, Any] = {"session_id": loaded, "pipeline_path": "once", "request_id": "r1"}
     app.runtime.faults["dump_weights"] = Failure(Reason.DISK_FULL, "no room")
     assert (await client.failure("SavePipeline", **fields)).reason == "DISK_FULL"
     app.runtime.faults.clear()

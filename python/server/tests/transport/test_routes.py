@@ -67,8 +67,8 @@ def test_a_capability_that_is_built_in_part_is_neither_claimed_nor_served() -> N
 
 def test_every_public_method_of_a_servicer_answers_an_rpc(services: Services) -> None:
     functions: dict[str, set[str]] = {}
-    for each in contract_methods().values():
-        functions.setdefault(each.service, set()).add(each.function)
+    for rpc in contract_methods().values():
+        functions.setdefault(rpc.service, set()).add(rpc.function)
     for each in build_routes(services, MessageSizes()).routes.values():
         servicer = getattr(each.handler, "__self__", None)
         if servicer is not None:

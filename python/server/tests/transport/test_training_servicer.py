@@ -100,7 +100,7 @@ async def test_another_phase_and_what_disturbs_a_run_are_refused(
     run = client.stream("Train", session_id=ready, trainer_type=STATISTICAL)
     app.runtime.worker.proceed()
     await run.read()
-    busy = {
+    busy: dict[str, Any] = {
         "LoadPipeline": {"pipeline": {"config_bytes": content()}},
         "LoadPipelineWeights": {"weights_bytes": b"weights"},
         "SavePipeline": {"pipeline_path": "x"},
@@ -111,7 +111,8 @@ async def test_another_phase_and_what_disturbs_a_run_are_refused(
         failure = await client.failure(name, session_id=ready, **fields)
         assert failure.reason == "SESSION_BUSY", name
         assert failure.retry_after is not None
-    for name, fields in {"Train": {"trainer_type": GRADIENT}, "Evaluate": {"stage": 3}}.items():
+    training: dict[str, Any] = {"Train": {"trainer_type": GRADIENT}, "Evaluate": {"stage": 3}}
+    for name, fields in training.items():
         assert (await client.failure(name, session_id=ready, **fields)).reason == "ALREADY_TRAINING"
     session = (await client.call("GetSession", session_id=ready)).session
     assert session.state == session_pb2.SESSION_STATE_TRAINING
@@ -141,7 +142,7 @@ async def test_a_run_ends_with_its_last_client_if_that_is_wanted(
     client: WireClient, ready: str, app: Application
 ) -> None:
     app.runtime.held = True
-    fields = {
+    fields: dict[str, Any] = {
         "session_id": ready,
         "trainer_type": STATISTICAL,
         "on_disconnect": training_requests_pb2.ON_DISCONNECT_CANCEL,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -8,7 +8,7 @@ from application import content
 from fake_configs import TRAINRUN
 from wire_client import WireClient, method
 
-from catenary.v1 import plugin_service_pb2
+from catenary.v1 import plugin_pb2, plugin_service_pb2, session_requests_pb2
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.transport.compat.cuvis import ALIASES, SERVICE, SUCCESS, alias_handlers
 from catenary_server.transport.guard import Guard
@@ -50,8 +50,8 @@ def test_responses_that_get_a_flag_reserve_its_number() -> None:
 
 async def test_answers_begin_with_success_where_the_other_contract_has_it(client: WireClient) -> None:
     created = await client.raw(path("CreateSession"), b"")
-    session_id = method("CreateSession").response.FromString(created).session_id
-    requests = {
+    session_id = session_requests_pb2.CreateSessionResponse.FromString(created).session_id
+    requests: dict[str, dict[str, Any]] = {
         "SetSessionSearchPaths": {"search_paths": ["/"]},
         "SetTrainRunConfig": {"config": {"config_bytes": content(TRAINRUN)}},
         "LoadPipeline": {"pipeline": {"config_bytes": content()}},
@@ -119,8 +119,10 @@ async def plugins() -> AsyncIterator[WireClient]:
 
 
 async def test_a_plugin_that_cannot_be_loaded_is_told_in_the_response(plugins: WireClient) -> None:
-    good = plugin_service_pb2.LoadPluginRequest(session_id="s", manifest={"config_bytes": b'{"name": "one"}'})
-    bad = plugin_service_pb2.LoadPluginRequest(session_id="s", manifest={"config_bytes": b"{}"})
+    good = plugin_service_pb2.LoadPluginRequest(
+        session_id="s", manifest=plugin_pb2.PluginManifest(config_bytes=b'{"name": "one"}')
+    )
+    bad = plugin_service_pb2.LoadPluginRequest(session_id="s", manifest=plugin_pb2.PluginManifest(config_bytes=b"{}"))
     assert await plugins.raw(path("LoadPlugin"), good.SerializeToString()) == b"\x0a\x03one"
     assert await plugins.raw(path("LoadPlugin"), bad.SerializeToString()) == b"\x12\x0bnot allowed"
     entry = b"\x0a\x08manifest\x12\x0bnot allowed"
