@@ -8,6 +8,9 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from catenary_recordlog import (
     FRAME_BYTES,
     Draft,
@@ -19,8 +22,6 @@ from catenary_recordlog import (
     RecordReader,
     SequenceNotRising,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from pathlib import Path

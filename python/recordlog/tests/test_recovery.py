@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 from catenary_recordlog import LogCorrupt, RecordLog, RecordReader
 
 if TYPE_CHECKING:
