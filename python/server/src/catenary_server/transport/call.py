@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from catenary_wire.payloads import Payloads
 
@@ -24,3 +24,13 @@ class Call:
     """Large bytes of the request; its fields hold tickets for them."""
     given: Payloads = dataclasses.field(default_factory=Payloads)
     """Large bytes of the response; a servicer method puts them here and their tickets into the response."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Part:
+    """One message of a client's stream."""
+
+    message: Any
+    """Of the request type that the contract gives the RPC."""
+    received: Payloads
+    """Its large bytes; its fields hold tickets for them."""

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import grpc
 
 from catenary_server.domain.failure import Failure, Reason
-from catenary_server.transport.call import Call
+from catenary_server.transport.call import Call, Part
 from catenary_server.transport.interceptors.decoding import decode, encode
 from catenary_server.transport.interceptors.failures import incident, refuse
 from catenary_server.transport.interceptors.sizes import check_size
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
     from google.protobuf.message import Message
     from grpc.aio import ServicerContext
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from catenary_server.transport.interceptors.idempotency import Attempts
     from catenary_server.transport.interceptors.rules import FieldRules
     from catenary_server.transport.methods import Method
-    from catenary_server.transport.routes import Route, StreamHandler, UnaryHandler
+    from catenary_server.transport.routes import DuplexHandler, Route, StreamHandler, UnaryHandler, UploadHandler
     from catenary_server.transport.settings import MessageSizes
 
     Context = ServicerContext[bytes, bytes]
@@ -76,6 +76,10 @@ class Guard:
         behaviour: Any
         if route.handler is None:
             behaviour = self._absent(method, path)
+        elif method.client_streaming and method.server_streaming:
+            behaviour = self._duplex(method, cast("DuplexHandler", route.handler), path)
+        elif method.client_streaming:
+            behaviour = self._upload(method, cast("UploadHandler", route.handler), path)
         elif method.server_streaming:
             behaviour = self._stream(method, cast("StreamHandler", route.handler), path)
         else:
@@ -127,6 +131,46 @@ class Guard:
 
         return handle
 
+    def _duplex(
+        self, method: Method, handler: DuplexHandler, path: str
+    ) -> Callable[[AsyncIterator[bytes], Context], Awaitable[None]]:
+        async def answer(messages: AsyncIterator[bytes], context: Context) -> None:
+            principal, metadata = self._authenticate(method, context)
+            call = Call(principal=principal, metadata=metadata, time_remaining=context.time_remaining)
+            async with contextlib.aclosing(handler(self._sized(method, messages), call)) as responses:
+                async for response in responses:
+                    await context.write(response)
+
+        async def handle(messages: AsyncIterator[bytes], context: Context) -> None:
+            await self._guarded(context, path, lambda: answer(messages, context))
+
+        return handle
+
+    def _upload(
+        self, method: Method, handler: UploadHandler, path: str
+    ) -> Callable[[AsyncIterator[bytes], Context], Awaitable[bytes]]:
+        async def answer(messages: AsyncIterator[bytes], context: Context) -> bytes:
+            principal, metadata = self._authenticate(method, context)
+            call = Call(principal=principal, metadata=metadata, time_remaining=context.time_remaining)
+            async with contextlib.aclosing(self._decoded(method, messages)) as parts:
+                return self._encoded(method, await handler(parts, call), call)
+
+        async def handle(messages: AsyncIterator[bytes], context: Context) -> bytes:
+            return await self._guarded(context, path, lambda: answer(messages, context))
+
+        return handle
+
+    async def _decoded(self, method: Method, messages: AsyncIterator[bytes]) -> AsyncGenerator[Part, None]:
+        async for raw in self._sized(method, messages):
+            message, received = decode(method, raw)
+            self._check_rules(method, message, raw)
+            yield Part(message, received)
+
+    async def _sized(self, method: Method, messages: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        async for raw in messages:
+            check_size(method, raw, self._sizes)
+            yield raw
+
     async def _guarded(self, context: Context, path: str, work: Callable[[], Awaitable[T]]) -> T:
         """Do the work of a call; what it raises becomes the call's status. Cancellation passes."""
         try:
@@ -141,15 +185,18 @@ class Guard:
         check_size(method, raw, self._sizes)
         principal, metadata = self._authenticate(method, context)
         request, received = decode(method, raw)
-        self._rules.check(request.DESCRIPTOR.full_name, request.SerializeToString() if method.takes_payloads else raw)
+        self._check_rules(method, request, raw)
         call = Call(principal=principal, metadata=metadata, time_remaining=context.time_remaining, received=received)
         return request, call
+
+    def _check_rules(self, method: Method, message: Message, raw: bytes) -> None:
+        self._rules.check(message.DESCRIPTOR.full_name, message.SerializeToString() if method.takes_payloads else raw)
 
     def _authenticate(self, method: Method, context: Context) -> tuple[str, dict[str, str | bytes]]:
         metadata: dict[str, str | bytes] = dict(context.invocation_metadata() or ())
         return self._authenticator.authenticate(method, metadata), metadata
 
-    def _encoded(self, method: Method, response: Message, call: Call) -> bytes:
-        data = encode(method, response, call.given)
+    def _encoded(self, method: Method, response: Message | bytes, call: Call) -> bytes:
+        data = response if isinstance(response, bytes) else encode(method, response, call.given)
         check_size(method, data, self._sizes)
         return data

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 from catenary_server.transport.methods import contract_methods
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
-    from catenary_server.transport.call import Call
+    from catenary_server.transport.call import Call, Part
     from catenary_server.transport.methods import Method
 
     # The request and response types differ from RPC to RPC; the contract pairs them with the handler by name.
     UnaryHandler = Callable[[Any, Call], Awaitable[Any]]
     StreamHandler = Callable[[Any, Call], AsyncGenerator[Any, None]]
+    UploadHandler = Callable[[AsyncIterator[Part], Call], Awaitable[Any]]
+    # A two-way stream checks and reads its messages itself, as one that breaks a rule need not end it.
+    DuplexHandler = Callable[[AsyncIterator[bytes], Call], AsyncGenerator[bytes, None]]
 
 
 class Servicer(Protocol):
@@ -32,7 +35,7 @@ class Route:
     """One RPC and who answers it; None for one that this server does not serve."""
 
     method: Method
-    handler: UnaryHandler | StreamHandler | None
+    handler: UnaryHandler | StreamHandler | UploadHandler | DuplexHandler | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
