@@ -8,7 +8,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from catenary_server.transport.compat import cuvis
+from catenary_server.transport.compat import cuvis, proposal
 from catenary_server.transport.config_servicer import ConfigServicer
 from catenary_server.transport.discovery_servicer import DiscoveryServicer
 from catenary_server.transport.guard import Guard
@@ -21,12 +21,13 @@ from catenary_server.transport.pipeline_servicer import PipelineServicer
 from catenary_server.transport.routes import route
 from catenary_server.transport.session_servicer import SessionServicer
 from catenary_server.transport.settings import MEBIBYTE
+from catenary_server.transport.telemetry_servicer import TelemetryServicer
 from catenary_server.transport.training_servicer import TrainingServicer
 
 if TYPE_CHECKING:
     from catenary_server.transport.interceptors.authentication import Authenticator
     from catenary_server.transport.routes import Routes, Servicer
-    from catenary_server.transport.services import Services
+    from catenary_server.transport.services import Services, TelemetryParts
     from catenary_server.transport.settings import MessageSizes, TransportSettings
 
 LAST_WORDS_SECONDS = 0.2
@@ -50,7 +51,8 @@ class GrpcServer:
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined] # untyped, and offered so
         self._services = ("", *sorted({each.method.service for each in routes.routes.values()}))
         handlers: dict[str, dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {
-            cuvis.SERVICE: cuvis.alias_handlers(routes, guard)
+            cuvis.SERVICE: cuvis.alias_handlers(routes, guard),
+            proposal.SERVICE: proposal.alias_handlers(routes, guard),
         }
         for path, each in routes.routes.items():
             handlers.setdefault(each.method.service, {})[each.method.name] = guard.handler(each, path)
@@ -117,8 +119,22 @@ def build_routes(services: Services, sizes: MessageSizes) -> Routes:
         InferenceServicer(sessions, services.inferences),
         DiscoveryServicer(services.discovery, lambda: routes.capabilities, sizes, pages),
     )
+    if services.telemetry is not None:
+        servicers += (TelemetryServicer(services.telemetry.telemetry, services.telemetry.codec, pages),)
     routes = route(servicers)
     return routes
+
+
+def build_telemetry_server(
+    settings: TransportSettings, parts: TelemetryParts, authenticator: Authenticator
+) -> GrpcServer:
+    """A server of telemetry alone, not yet listening; all other RPCs answer that it does not serve them."""
+    drain = Drain()
+    guard = Guard(
+        sizes=settings.sizes, authenticator=authenticator, rules=FieldRules(), drain=drain, attempts=Attempts()
+    )
+    routes = route((TelemetryServicer(parts.telemetry, parts.codec, Pages()),))
+    return GrpcServer(settings, routes, guard, drain)
 
 
 def _options(sizes: MessageSizes) -> list[tuple[str, int]]:

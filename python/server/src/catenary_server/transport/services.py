@@ -11,8 +11,18 @@ if TYPE_CHECKING:
     from catenary_server.application.inference import Inferences
     from catenary_server.application.pipelines import Pipelines
     from catenary_server.application.sessions import Sessions
+    from catenary_server.application.telemetry import Telemetry
     from catenary_server.application.training import Training
     from catenary_server.application.trainruns import TrainRuns
+    from catenary_server.transport.codec.telemetry_message import TelemetryCodec
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TelemetryParts:
+    """The use cases of telemetry, and what reads the messages of its streams."""
+
+    telemetry: Telemetry
+    codec: TelemetryCodec
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +36,5 @@ class Services:
     trainruns: TrainRuns
     inferences: Inferences
     discovery: Discovery
+    telemetry: TelemetryParts | None = None
+    """None if the server takes no telemetry."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _WEBP_FRAME = 30
+_MAGIC = 16
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _STANDALONE = frozenset(range(0xD0, 0xD8)) | {0x01}
 
@@ -24,11 +25,12 @@ class ImageHeader(NamedTuple):
 
 def image_header(data: memoryview) -> ImageHeader | None:
     """The header of an image; None for bytes that are no image of a known encoding."""
-    if data[:3] == _JPEG:
+    start = bytes(data[:_MAGIC])
+    if start.startswith(_JPEG):
         return _header("jpeg", _jpeg_size, data)
-    if data[:8] == _PNG and data[12:16] == b"IHDR":
+    if start.startswith(_PNG) and start.endswith(b"IHDR"):
         return _header("png", _png_size, data)
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+    if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return _header("webp", _webp_size, data)
     return None
 

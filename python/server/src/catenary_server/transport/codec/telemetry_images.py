@@ -17,6 +17,8 @@ IMAGE_BYTES: Final = 1 << 3 | fields.LENGTH_DELIMITED
 """Tag of `image_bytes` in ImageData."""
 
 _CONTINUES: Final = 0x80
+_FIRST_TAG: Final = 1 << 3
+_MAX_TAGGED_VARINT: Final = 11
 _Pieces = list["bytes | memoryview"]
 
 
@@ -44,7 +46,7 @@ def split(raw: bytes) -> Split:
     return Split(_rewritten(raw, take), images)
 
 
-def replace_images(raw: bytes, change: Callable[[int, memoryview], bytes | None]) -> bytes:
+def replace_images(raw: bytes, change: Callable[[int, memoryview], bytes | memoryview | None]) -> bytes:
     """The message with the bytes of its images exchanged.
 
     Args:
@@ -101,20 +103,33 @@ def _split_image(raw: bytes, data: memoryview, start: int, end: int) -> tuple[_P
 def _fields(raw: bytes, position: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Tag, start, start of the content and end of every field between two offsets.
 
-    Short tags and lengths below 16 KiB are read here, since a batch has some hundred of them; `fields` reads the rest.
+    A batch has some hundred fields, so that the common forms are read here: tags of one byte, numbers, lengths of up to
+    three bytes. `fields` reads everything else, and says what is wrong.
     """
     while position < end:
         tag = raw[position]
-        if tag & 7 == fields.LENGTH_DELIMITED and tag < _CONTINUES and position + 2 < end:
-            length, content = raw[position + 1], position + 2
-            if length >= _CONTINUES and raw[content] < _CONTINUES:
-                length, content = length & 0x7F | raw[content] << 7, content + 1
-            if length < 1 << 14 and not (length >= _CONTINUES and content == position + 2):
-                if content + length > end:
-                    raise ValueError("the message ends inside a field")
-                yield tag, position, content, content + length
-                position = content + length
-                continue
-        field = next(fields.scan(memoryview(raw)[position:end]))
-        yield field.number << 3 | field.wire_type, position, position + field.content, position + field.end
-        position += field.end
+        content = finish = position + 1
+        if tag & 0x87 == fields.LENGTH_DELIMITED and position + 4 < end:
+            length = raw[content]
+            content += 1
+            if length >= _CONTINUES:
+                length += (raw[content] - 1) << 7
+                content += 1
+                if length >= 1 << 14:
+                    length += (raw[content] - 1) << 14
+                    content += 1
+            finish = content + length if length < 1 << 21 else 0
+        elif tag & 0x87 == fields.VARINT:
+            while finish < end and raw[finish] >= _CONTINUES:
+                finish += 1
+            finish = finish + 1 if finish - position < _MAX_TAGGED_VARINT else 0
+        elif tag & 0x87 == fields.FIXED32:
+            finish = content + 4
+        else:
+            finish = 0
+        if finish == 0 or finish > end or tag < _FIRST_TAG:
+            field = next(fields.scan(memoryview(raw)[position:end]))
+            tag = field.number << 3 | field.wire_type
+            content, finish = position + field.content, position + field.end
+        yield tag, position, content, finish
+        position = finish

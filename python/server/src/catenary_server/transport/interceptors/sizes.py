@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from catenary_server.transport.settings import MessageSizes
 
 _INFERENCE = frozenset({"Inference", "StreamInference"})
+_TELEMETRY = frozenset({"StreamTelemetry", "WatchRun", "QueryMetrics"})
 _CHUNKS = frozenset({"InferenceChunked", "UploadDataset", "UploadPipeline", "DownloadPipeline"})
 
 
@@ -22,7 +23,7 @@ def size_limit(method: Method, sizes: MessageSizes) -> int:
         return sizes.chunk
     if method.name == "LoadPipelineWeights":
         return sizes.weights
-    if method.name == "StreamTelemetry":
+    if method.name in _TELEMETRY:
         return sizes.telemetry
     return sizes.control
 
