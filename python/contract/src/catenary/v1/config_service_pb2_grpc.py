@@ -84,8 +84,8 @@ class ConfigServiceServicer(object):
         NOT_FOUND / SESSION_NOT_FOUND - there is no such session for the caller.
         NOT_FOUND / CONFIG_NOT_FOUND - no searched directory holds the file, or one that it refers to.
         INVALID_ARGUMENT / PATH_INVALID - the path leaves the permitted roots.
-        INVALID_ARGUMENT / OVERRIDE_SYNTAX - an override is not of the form `key.path=value`, or names no key or node.
-        INVALID_ARGUMENT / CONFIG_INVALID - the result breaks its schema.
+        INVALID_ARGUMENT / OVERRIDE_SYNTAX - an override is not of the form `key.path=value`.
+        INVALID_ARGUMENT / CONFIG_INVALID - the result breaks its schema, or an override names an unknown key, node or index; with the key path.
         INVALID_ARGUMENT / CONFIG_TARGET_FORBIDDEN - file or override name code to run.
         INVALID_ARGUMENT / CONFIG_RESOLVER_FORBIDDEN - file or override use a resolver or a `hydra.*` key.
         INVALID_ARGUMENT / CONFIG_TOO_COMPLEX - too deep, too long or expanding too far.

@@ -77,9 +77,9 @@ class DiscoveryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListAvailablePipelines(self, request, context):
-        """Lists the pipelines that the operator provides.
+        """Lists the pipelines that the operator provides and those that the caller has saved or uploaded.
 
-        A file that is no pipeline is left out.
+        A file that is no pipeline is left out. Of two with the same path, the operator's is listed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,9 +40,9 @@ class DiscoveryServiceStub:
     no capability, since capabilities are learned from it: every server serves it.
     """
     ListAvailablePipelines: _grpc.UnaryUnaryMultiCallable[_discovery_service_pb2.ListAvailablePipelinesRequest, _discovery_service_pb2.ListAvailablePipelinesResponse]
-    """Lists the pipelines that the operator provides.
+    """Lists the pipelines that the operator provides and those that the caller has saved or uploaded.
 
-    A file that is no pipeline is left out.
+    A file that is no pipeline is left out. Of two with the same path, the operator's is listed.
     """
     GetPipelineInfo: _grpc.UnaryUnaryMultiCallable[_discovery_service_pb2.GetPipelineInfoRequest, _discovery_service_pb2.GetPipelineInfoResponse]
     """Describes one pipeline, with the text of its file.
@@ -77,9 +77,9 @@ class DiscoveryServiceAsyncStub(DiscoveryServiceStub):
     no capability, since capabilities are learned from it: every server serves it.
     """
     ListAvailablePipelines: _aio.UnaryUnaryMultiCallable[_discovery_service_pb2.ListAvailablePipelinesRequest, _discovery_service_pb2.ListAvailablePipelinesResponse]  # type: ignore[assignment]
-    """Lists the pipelines that the operator provides.
+    """Lists the pipelines that the operator provides and those that the caller has saved or uploaded.
 
-    A file that is no pipeline is left out.
+    A file that is no pipeline is left out. Of two with the same path, the operator's is listed.
     """
     GetPipelineInfo: _aio.UnaryUnaryMultiCallable[_discovery_service_pb2.GetPipelineInfoRequest, _discovery_service_pb2.GetPipelineInfoResponse]  # type: ignore[assignment]
     """Describes one pipeline, with the text of its file.
@@ -123,9 +123,9 @@ class DiscoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _discovery_service_pb2.ListAvailablePipelinesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_discovery_service_pb2.ListAvailablePipelinesResponse, _abc.Awaitable[_discovery_service_pb2.ListAvailablePipelinesResponse]]:
-        """Lists the pipelines that the operator provides.
+        """Lists the pipelines that the operator provides and those that the caller has saved or uploaded.
 
-        A file that is no pipeline is left out.
+        A file that is no pipeline is left out. Of two with the same path, the operator's is listed.
         """
 
     @_abc_1.abstractmethod

@@ -92,7 +92,7 @@ class InputBatch(_message.Message):
     """What to look for, in words."""
     @_builtins.property
     def wavelengths(self) -> _tensor_pb2.Tensor:
-        """Wavelength of each band in nanometres, shape [bands]."""
+        """Wavelength of each band in nanometres, shape [batch, bands]."""
 
     @_builtins.property
     def cube(self) -> _tensor_pb2.Tensor:

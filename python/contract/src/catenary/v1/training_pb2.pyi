@@ -269,8 +269,8 @@ class TrainingConfig(_message.Message):
 
     CONFIG_BYTES_FIELD_NUMBER: _builtins.int
     config_bytes: _builtins.bytes
-    """JSON object (UTF-8) of the `training` group: `trainer`, `optimizer`, `scheduler`, `callbacks`, `loss_nodes`, `metric_nodes`,
-    `seed`. GetParameterSchema("training") describes it.
+    """JSON object (UTF-8) of the `training` group: `seed`, `trainer`, `optimizer`, `scheduler`, `callbacks` and others. GetParameterSchema("training")
+    describes it. `loss_nodes` and `metric_nodes` are not in it: they stand at the top of the train run.
     """
     def __init__(
         self,

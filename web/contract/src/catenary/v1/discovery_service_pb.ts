@@ -369,9 +369,9 @@ export const DiscoveryService: GenService<{
     output: typeof GetServerInfoResponseSchema;
   },
   /**
-   * Lists the pipelines that the operator provides.
+   * Lists the pipelines that the operator provides and those that the caller has saved or uploaded.
    *
-   * A file that is no pipeline is left out.
+   * A file that is no pipeline is left out. Of two with the same path, the operator's is listed.
    *
    * @generated from rpc catenary.v1.DiscoveryService.ListAvailablePipelines
    */

@@ -26,7 +26,7 @@ export const file_catenary_v1_inference: GenFile = /*@__PURE__*/
  */
 export type InputBatch = Message<"catenary.v1.InputBatch"> & {
   /**
-   * Wavelength of each band in nanometres, shape [bands].
+   * Wavelength of each band in nanometres, shape [batch, bands].
    *
    * @generated from field: catenary.v1.Tensor wavelengths = 1;
    */

@@ -199,8 +199,8 @@ export const ContextSchema: GenMessage<Context> = /*@__PURE__*/
  */
 export type TrainingConfig = Message<"catenary.v1.TrainingConfig"> & {
   /**
-   * JSON object (UTF-8) of the `training` group: `trainer`, `optimizer`, `scheduler`, `callbacks`, `loss_nodes`, `metric_nodes`,
-   * `seed`. GetParameterSchema("training") describes it.
+   * JSON object (UTF-8) of the `training` group: `seed`, `trainer`, `optimizer`, `scheduler`, `callbacks` and others. GetParameterSchema("training")
+   * describes it. `loss_nodes` and `metric_nodes` are not in it: they stand at the top of the train run.
    *
    * @generated from field: bytes config_bytes = 1;
    */
