@@ -21,6 +21,7 @@ import matplotlib as mpl
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from scipy.stats import rankdata
 
 from catenary_client import Client, Phase, Session
@@ -55,14 +56,14 @@ def roc_auc(scores: NDArray[np.float32], mask: NDArray[np.int32]) -> float:
 def follow(session: Session, phase: Phase) -> list[float]:
     """Run one phase and show its progress: epochs for gradients, batches for statistics. Returns the losses."""
     columns = (
-        TextColumn("{task.description:<12}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[news]}"),
+        TextColumn("{task.description:<12}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=20, table_column=Column(no_wrap=True)),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[news]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
     )
     losses: list[float] = []
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, expand=True) as bar:
         task = bar.add_task(phase, total=None, news="")
         for event in session.train(phase):
             losses.extend(event.losses.values())

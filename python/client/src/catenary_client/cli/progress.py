@@ -7,7 +7,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from catenary_client.cli.output import jsonable
 from catenary_client.errors import CatenaryError
@@ -76,17 +77,17 @@ def _follow_lines(output: Output, label: str, events: Iterable[TrainProgress]) -
 
 def _follow_bar(output: Output, label: str, events: Iterable[TrainProgress]) -> TrainProgress | None:
     """One bar that stays: epochs where there are some, else batches; behind it the newest losses and metrics."""
+    fixed, rest = Column(no_wrap=True), Column(no_wrap=True, overflow="ellipsis", ratio=1)
     columns = (
-        TextColumn("{task.description:<12}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[news]}", markup=False),
+        TextColumn("{task.description:<12}", markup=False, table_column=fixed),
+        BarColumn(bar_width=20, table_column=fixed.copy()),
+        MofNCompleteColumn(table_column=fixed.copy()),
+        TimeElapsedColumn(table_column=fixed.copy()),
+        TextColumn("{task.fields[news]}", markup=False, table_column=rest),
     )
     last: TrainProgress | None = None
     values: dict[str, float] = {}
-    with Progress(*columns, console=output.console) as bar:
+    with Progress(*columns, console=output.console, expand=True) as bar:
         task = bar.add_task(label, total=None, news="")
         for last in events:
             values |= {**last.losses, **last.metrics}
