@@ -5,6 +5,7 @@ from catenary_client.telemetry.delivery import RunReport
 from catenary_client.telemetry.faults import TelemetryError, TelemetryOverflow, TrainingStopped
 from catenary_client.telemetry.leftovers import Leftover, send_leftovers
 from catenary_client.telemetry.link import Address
+from catenary_client.telemetry.loop import TrainingLoop
 from catenary_client.telemetry.predictions import Prediction
 from catenary_client.telemetry.run import Run
 from catenary_client.telemetry.settings import TelemetrySettings
@@ -22,6 +23,7 @@ __all__ = [
     "TelemetryError",
     "TelemetryOverflow",
     "TelemetrySettings",
+    "TrainingLoop",
     "TrainingStopped",
     "send_leftovers",
 ]
