@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,6 +43,10 @@ def assert_complete_and_once(stored: StoredRun, steps: range) -> None:
         marks = [image.image_bytes[-8:] for image in request.batch_data.images]
         step = request.batch_data.global_step
         assert marks == [(step * 16 + tile).to_bytes(8, "big") for tile in range(len(marks))]
+
+
+def _has_batches(server: TelemetryServer, count: int) -> bool:
+    return len(server.run().steps) == count
 
 
 def test_a_server_killed_in_the_middle_gets_everything_once(
@@ -226,7 +231,7 @@ def test_an_unchanged_tile_is_sent_as_its_hash(server: TelemetryServer, new_run:
     with new_run() as run:
         for step in range(1, 5):
             run.log_batch(images=[still, jpeg(step + 10)], loss=0.0)
-            server.wait_until(lambda step=step: len(server.run().steps) == step)
+            server.wait_until(partial(_has_batches, server, step))
     sent = [request.batch_data.images[0] for request in server.run().payloads("batch_data")]
     assert [bool(image.image_bytes) for image in sent] == [True, True, False, False]
     assert [image.HasField("content_sha256") for image in sent] == [False, True, True, True]

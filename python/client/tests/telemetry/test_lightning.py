@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
     from telemetry_server import TelemetryServer
 
-pl = pytest.importorskip("lightning.pytorch", reason="needs the extra `lightning`")
+pytest.importorskip("lightning", reason="needs the extra `lightning`")
 
-from catenary_client.telemetry.lightning import Shown, TelemetryCallback  # noqa: E402 - after the check for the extra
+import lightning.pytorch as pl
+
+from catenary_client.telemetry.lightning import Shown, TelemetryCallback
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 
 
-class Classifier(pl.LightningModule):  # type: ignore[misc,name-defined]  # the module is found at run time
+class Classifier(pl.LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.layer = torch.nn.Linear(16, 3)

@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -112,8 +112,8 @@ class TelemetryServer(telemetry_service_pb2_grpc.TelemetryServiceServicer):
         assert queue is not None
         self._loop.call_soon_threadsafe(queue.put_nowait, response)
 
-    def command(self, run: StoredRun, command_id: str, kind: int, **argument: float) -> None:
-        command = command_pb2.ControlCommand(command_id=command_id, type=kind, **argument)
+    def command(self, run: StoredRun, command_id: str, kind: command_pb2.CommandType.ValueType, **fields: Any) -> None:
+        command = command_pb2.ControlCommand(command_id=command_id, type=kind, **fields)
         self.send(run, stream_pb2.StreamTelemetryResponse(timestamp_ms=_now_ms(), command=command))
 
     def wait_until(self, happened: Callable[[], bool]) -> None:
@@ -147,10 +147,10 @@ class TelemetryServer(telemetry_service_pb2_grpc.TelemetryServiceServicer):
         context: grpc.aio.ServicerContext[object, object],
     ) -> registration_pb2.RegisterTrainingSessionResponse:
         if self.refuse_with:
-            await context.abort_with_status(status_of(self.refuse_with, "the test says no"))
+            await _abort(context, self.refuse_with, "the test says no")
         run = self.runs.setdefault(request.session_id, StoredRun(request))
         if run.epoch and request.resume_token != run.token:
-            await context.abort_with_status(status_of("STALE_EPOCH", "the token is not the newest"))
+            await _abort(context, "STALE_EPOCH", "the token is not the newest")
         run.registration = request
         run.epoch += 1
         run.token = secrets.token_hex(8)
@@ -185,7 +185,7 @@ class TelemetryServer(telemetry_service_pb2_grpc.TelemetryServiceServicer):
                 yield response
             fault = reading.result()
             if fault:
-                await context.abort_with_status(status_of(fault, "the order is wrong"))
+                await _abort(context, fault, "the order is wrong")
         finally:
             reading.cancel()
             for run in self.runs.values():
@@ -241,6 +241,10 @@ class TelemetryServer(telemetry_service_pb2_grpc.TelemetryServiceServicer):
     def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+async def _abort(context: Any, reason: str, message: str) -> None:
+    await context.abort_with_status(status_of(reason, message))
 
 
 def _now_ms() -> int:
