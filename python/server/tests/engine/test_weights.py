@@ -111,12 +111,32 @@ def test_no_more_than_twenty_tensors_are_named(fresh: TorchEngine) -> None:
     assert len(refused(fresh, weights).violations) == 20
 
 
-def test_without_strict_each_node_takes_what_fits(trained: TorchEngine, fresh: TorchEngine) -> None:
-    weights = changed(trained.dump_weights(), nowhere__weight=torch.zeros(2), normalizer__std=torch.zeros(5))
-    fresh.load_weights(memoryview(weights), strict=False)
-    keys = safetensors.torch.load(fresh.dump_weights()).keys()
-    assert "center.center" in keys
-    assert not [key for key in keys if key.startswith(("normalizer", "nowhere"))]
+def test_without_strict_names_of_one_side_are_left_out_and_reported(trained: TorchEngine, fresh: TorchEngine) -> None:
+    weights = changed(trained.dump_weights(), nowhere__weight=torch.zeros(2), pca__mean=None)
+    report = fresh.load_weights(memoryview(weights), strict=False)
+    assert report.unexpected == ("nowhere.weight",)
+    assert report.missing == ("pca.mean",)
+    loaded_names = safetensors.torch.load(fresh.dump_weights()).keys()
+    assert loaded_names == safetensors.torch.load(trained.dump_weights()).keys() - {"pca.mean"}
+
+
+def test_without_strict_shapes_and_types_must_fit_all_the_same(trained: TorchEngine, fresh: TorchEngine) -> None:
+    before = fresh.dump_weights()
+    weights = changed(trained.dump_weights(), normalizer__std=torch.zeros(5, dtype=torch.float64))
+    with pytest.raises(Failure) as caught:
+        fresh.load_weights(memoryview(weights), strict=False)
+    assert caught.value.reason is Reason.WEIGHTS_MISMATCH
+    assert [fault.subject for fault in caught.value.violations] == ["normalizer.std"]
+    assert fresh.dump_weights() == before
+
+
+def test_a_tensor_must_fit_those_that_stay(trained: TorchEngine) -> None:
+    before = trained.dump_weights()
+    five_bands = safetensors.torch.save({"normalizer.mean": torch.zeros(5, dtype=torch.float64)})
+    with pytest.raises(Failure) as caught:
+        trained.load_weights(memoryview(five_bands), strict=False)
+    assert caught.value.reason is Reason.WEIGHTS_MISMATCH
+    assert trained.dump_weights() == before
 
 
 def test_a_session_without_a_pipeline_has_no_weights(engine: TorchEngine) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from catenary_server.domain.failure import Failure, Reason
+from catenary_server.domain.runtime import WeightsReport
 from catenary_server.domain.tensor import DType, Tensor
 from catenary_server.runtimes import process_worker
 
@@ -90,9 +91,9 @@ async def test_a_load_asked_for_during_an_inference_is_done_after_it(
 @pytest.mark.parametrize("size", [0, 10, LARGE])
 async def test_weights_come_back_as_they_were_loaded(worker: ProcessWorker, size: int) -> None:
     weights = os.urandom(size)
-    await worker.load_weights(weights, strict=True)
+    assert await worker.load_weights(weights, strict=True) == WeightsReport()
     assert await worker.dump_weights() == weights + b"strict"
-    await worker.load_weights(weights, strict=False)
+    assert await worker.load_weights(weights, strict=False) == WeightsReport(missing=("node.missing",))
     assert await worker.dump_weights() == weights
 
 

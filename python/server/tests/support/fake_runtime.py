@@ -11,7 +11,7 @@ import numpy as np
 from catenary_server.domain.failure import Failure, Reason, Resource
 from catenary_server.domain.node import NodeCategory, NodeSpec, ParamSpec, PortSpec
 from catenary_server.domain.progress import Progress
-from catenary_server.domain.runtime import Catalog, Device, Inference
+from catenary_server.domain.runtime import Catalog, Device, Inference, WeightsReport
 from catenary_server.domain.tensor import DType, Tensor
 
 if TYPE_CHECKING:
@@ -103,12 +103,13 @@ class FakeWorker:
         self._require_alive()
         self.pipeline = pipeline
 
-    async def load_weights(self, weights: bytes, *, strict: bool) -> None:
+    async def load_weights(self, weights: bytes, *, strict: bool) -> WeightsReport:
         await self.runtime.meet("load_weights")
         self._require_alive()
         if strict and not weights.startswith(b"weights"):
             raise Failure(Reason.WEIGHTS_MISMATCH, "the weights do not fit", resource=Resource("weights", "fake"))
         self.weights = weights
+        return WeightsReport() if strict else WeightsReport(missing=("detector.bias",), unexpected=("ghost.weight",))
 
     async def dump_weights(self) -> bytes:
         await self.runtime.meet("dump_weights")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from catenary_server.domain.config_source import ConfigSource
     from catenary_server.domain.pipeline import PipelinePorts
-    from catenary_server.domain.runtime import Catalog, Runtime, Worker
+    from catenary_server.domain.runtime import Catalog, Runtime, WeightsReport, Worker
     from catenary_server.domain.storage import FileArea
 
 WEIGHTS_SUFFIX = ".safetensors"
@@ -34,6 +34,14 @@ class Weights:
     name: str
     content: bytes
     strict: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedWeights:
+    """The file that weights came from, or `CLIENT_BYTES`, and what did not find its counterpart."""
+
+    name: str
+    report: WeightsReport
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +128,8 @@ class Pipelines:
         place = session.area.find(path, (WEIGHTS_SUFFIX, ".pt"))
         return Weights(name=session.area.name(place), content=await session.area.read(place), strict=strict)
 
-    async def load_weights(self, session: Session, source: str | bytes, *, strict: bool) -> str:
-        """Load weights from a file of the session's area or from bytes; all or nothing. Returns the file's name.
+    async def load_weights(self, session: Session, source: str | bytes, *, strict: bool) -> LoadedWeights:
+        """Load weights from a file that the session finds, or from bytes; all or nothing.
 
         Raises:
             Failure: STATE_INVALID, SESSION_BUSY, ARTIFACT_NOT_FOUND, PATH_INVALID, WEIGHTS_FORMAT_FORBIDDEN,
@@ -136,9 +144,9 @@ class Pipelines:
         async with session.change:
             session.require_idle()
             with session.engaged() as pipeline:
-                await pipeline.worker.load_weights(weights.content, strict=strict)
+                report = await pipeline.worker.load_weights(weights.content, strict=strict)
         session.saved_weights = None if isinstance(source, bytes) else weights.name
-        return weights.name
+        return LoadedWeights(name=weights.name, report=report)
 
     async def save(
         self, session: Session, path: str, metadata: PipelineMetadata | None = None, *, must_not_exist: bool = False

@@ -45,6 +45,16 @@ class Catalog:
 class Engine(Protocol):
     """The inside of a worker. Calls come from several threads; `train` and `infer` may overlap.
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsReport:
+    """What one side named alone when weights were loaded without `strict`: tensors by `node.tensor`, sorted."""
+
+    missing: tuple[str, ...] = ()
+    """Of the pipeline, not in the file: they stayed as they were."""
+    unexpected: tuple[str, ...] = ()
+    """In the file, not of the pipeline: they were left out."""
+
+
     Every method raises `Failure` for what the client can mend; anything else is a bug of a node or of ours.
     """
 
@@ -56,11 +66,12 @@ class Engine(Protocol):
         """Build the graph, replacing the one before. All or nothing."""
         ...
 
-    def load_weights(self, weights: memoryview, *, strict: bool) -> None:
-        """Read safetensors bytes into the graph. All or nothing.
+    def load_weights(self, weights: memoryview, *, strict: bool) -> WeightsReport:
+        """Read safetensors bytes into the graph. All or nothing; what is loaded fits in shape and type.
 
         Raises:
-            Failure: WEIGHTS_CORRUPT, WEIGHTS_FORMAT_FORBIDDEN, WEIGHTS_MISMATCH (strict), STATE_INVALID.
+            Failure: WEIGHTS_CORRUPT, WEIGHTS_FORMAT_FORBIDDEN, STATE_INVALID, WEIGHTS_MISMATCH for a wrong shape or
+                type, and with `strict` for a name that only one side has.
         """
         ...
 
@@ -101,7 +112,7 @@ class Worker(Protocol):
         """See `Engine.load_pipeline`."""
         ...
 
-    async def load_weights(self, weights: bytes, *, strict: bool) -> None:
+    async def load_weights(self, weights: bytes, *, strict: bool) -> WeightsReport:
         """See `Engine.load_weights`."""
         ...
 

@@ -13,7 +13,7 @@ import lightning.pytorch as pl
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.domain.graph import check_graph
 from catenary_server.domain.node import NodeCategory, NodeSpec
-from catenary_server.domain.runtime import Catalog, Engine, Inference
+from catenary_server.domain.runtime import Catalog, Engine, Inference, WeightsReport
 from catenary_server.domain.training import Phase, Stage
 from catenary_server.engine import weights as weight_files
 from catenary_server.engine.devices import choose_device, list_devices
@@ -68,17 +68,18 @@ class TorchEngine(Engine):
             module = build_module(pipeline, check_graph(pipeline, self._specs), self._types)
             self._serving = module.to(choose_device(self._device_name))
 
-    def load_weights(self, weights: memoryview, *, strict: bool) -> None:
+    def load_weights(self, weights: memoryview, *, strict: bool) -> WeightsReport:
         """See `Engine.load_weights`; SESSION_BUSY while a phase runs."""
         with self._exclusive(Reason.SESSION_BUSY):
             module = copy.deepcopy(self._require_pipeline())
-            weight_files.load_weights(module, weights, strict=strict)
+            report = weight_files.load_weights(module, weights, strict=strict)
             self._serving = module
 
     def dump_weights(self) -> bytes:
         """See `Engine.dump_weights`; while a phase runs, those of the last finished epoch."""
         return weight_files.dump_weights(self._require_pipeline())
 
+            return report
     def train(self, job: TrainingJob, report: Callable[[Progress], None]) -> str:
         """See `Engine.train`."""
         with self._exclusive(Reason.ALREADY_TRAINING):

@@ -10,9 +10,12 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from catenary_server.domain.failure import Failure, Reason, Violation
+from catenary_server.domain.runtime import WeightsReport
 from catenary_server.nodes.node import StatisticalNode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from catenary_server.engine.pipeline_module import PipelineModule
     from catenary_server.nodes.node import Node
 
@@ -31,30 +34,36 @@ def dump_weights(module: PipelineModule) -> bytes:
     return safetensors.torch.save(tensors)
 
 
-def load_weights(module: PipelineModule, weights: memoryview, *, strict: bool) -> None:
+def load_weights(module: PipelineModule, weights: memoryview, *, strict: bool) -> WeightsReport:
     """Put tensors in place: all of them, or, on failure, none.
 
-    Without `strict`, a node takes its tensors only if all that the file has for it fit; others stay as they are.
+    Without `strict`, tensors that only one side names are left out and reported.
 
     Raises:
         Failure: WEIGHTS_FORMAT_FORBIDDEN for a pickle, WEIGHTS_CORRUPT, WEIGHTS_MISMATCH with one violation for each
-            tensor that is missing, unknown, or of another shape or type (`strict` only).
+            tensor of another shape or type and, with `strict`, for each that is missing or unknown.
     """
-    by_node, faults = _assigned(module, _parsed(bytes(weights)))
-    fitting = {}
+    by_node, unexpected = _assigned(module, _parsed(bytes(weights)))
+    missing: list[Violation] = []
+    wrong: list[Violation] = []
     for name, node in module.nodes():
-        missing, wrong = _misfits(name, node, by_node.get(name, {}))
-        faults += [*missing, *wrong]
-        if name in by_node and not wrong:
-            fitting[name] = by_node[name]
-    if strict and faults:
+        absent, misfitting = _misfits(name, node, by_node.get(name, {}))
+        missing += absent
+        wrong += misfitting
+    faults = [*wrong, *missing, *unexpected] if strict else wrong
+    if faults:
         raise Failure(
             Reason.WEIGHTS_MISMATCH,
             f"the weights do not belong to this pipeline: {faults[0].subject} {faults[0].description}",
             violations=tuple(faults[:_VIOLATIONS]),
         )
-    for name, tensors in fitting.items():
+    for name, tensors in by_node.items():
         _put(module.node(name), tensors)
+    return WeightsReport(missing=_names(missing), unexpected=_names(unexpected))
+
+
+def _names(faults: list[Violation]) -> tuple[str, ...]:
+    return tuple(sorted(fault.subject for fault in faults))
 
 
 def _parsed(data: bytes) -> dict[str, Tensor]:
@@ -89,9 +98,10 @@ def _assigned(
 def _misfits(name: str, node: Node[Any], tensors: dict[str, Tensor]) -> tuple[list[Violation], list[Violation]]:
     """What is missing, and what has another shape or type."""
     fitted = node.fitted if isinstance(node, StatisticalNode) else {}
-    sizes: dict[str, int] = {}
+    state = node.state_dict()
+    sizes = _kept_sizes(fitted, {key: tensor for key, tensor in state.items() if key not in tensors})
     missing, wrong = [], []
-    for key, current in node.state_dict().items():
+    for key, current in state.items():
         tensor = tensors.get(key)
         if tensor is None:
             missing.append(Violation(f"{name}.{key}", "is not in the file"))
@@ -102,6 +112,16 @@ def _misfits(name: str, node: Node[Any], tensors: dict[str, Tensor]) -> tuple[li
         elif key in fitted and not _agrees(tensor, fitted[key], sizes):
             wrong.append(_shape_fault(f"{name}.{key}", tensor, list(fitted[key])))
     return missing, wrong
+
+
+def _kept_sizes(fitted: Mapping[str, tuple[str, ...]], kept: Mapping[str, Tensor]) -> dict[str, int]:
+    """Sizes of the axes of fitted tensors that stay as they are: the new ones must fit them."""
+    return {
+        axis: size
+        for key, tensor in kept.items()
+        if key in fitted and tensor.numel()
+        for axis, size in zip(fitted[key], tensor.shape, strict=True)
+    }
 
 
 def _agrees(tensor: Tensor, axes: tuple[str, ...], sizes: dict[str, int]) -> bool:

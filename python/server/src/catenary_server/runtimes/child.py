@@ -146,7 +146,7 @@ class Service:
                 self._engine.load_pipeline(*taken)
             case Method.LOAD_WEIGHTS:
                 weights, strict = taken
-                self._engine.load_weights(weights, strict=strict)
+                return self._engine.load_weights(weights, strict=strict)
             case Method.DUMP_WEIGHTS:
                 return memoryview(self._engine.dump_weights())
             case Method.INFER:

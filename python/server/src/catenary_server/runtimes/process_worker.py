@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from catenary_server.domain.pipeline import PipelineConfig
     from catenary_server.domain.progress import Progress
-    from catenary_server.domain.runtime import Catalog, Inference
+    from catenary_server.domain.runtime import Catalog, Inference, Reservation, WeightsReport
     from catenary_server.domain.tensor import Tensor
     from catenary_server.domain.training import EvaluationJob, TrainingJob
     from catenary_server.runtimes.frames import Framing, Parcel
@@ -106,9 +106,10 @@ class ProcessWorker:
         """See `Engine.load_pipeline`."""
         await self._ask(Method.LOAD_PIPELINE, pipeline)
 
-    async def load_weights(self, weights: bytes, *, strict: bool) -> None:
+    async def load_weights(self, weights: bytes, *, strict: bool) -> WeightsReport:
         """See `Engine.load_weights`."""
-        await self._ask(Method.LOAD_WEIGHTS, memoryview(weights), strict, nbytes=len(weights))
+        answer = self._ask(Method.LOAD_WEIGHTS, memoryview(weights), strict, nbytes=len(weights))
+        return cast("WeightsReport", await answer)
 
     async def dump_weights(self) -> bytes:
         """See `Engine.dump_weights`."""

@@ -10,6 +10,7 @@ from catenary_server.transport.codec.pipeline import (
     decode_strict,
     decode_weights_source,
     encode_inputs,
+    encode_loaded_weights,
     encode_metadata,
     encode_outputs,
 )
@@ -43,8 +44,8 @@ class PipelineServicer:
         """See the contract."""
         session = self._sessions.find(call.principal, request.session_id)
         source = decode_weights_source(request, call.received)
-        name = await self._pipelines.load_weights(session, source, strict=decode_strict(request))
-        return pipeline_requests_pb2.LoadPipelineWeightsResponse(resolved_path=name)
+        loaded = await self._pipelines.load_weights(session, source, strict=decode_strict(request))
+        return encode_loaded_weights(loaded)
 
     async def save_pipeline(
         self, request: pipeline_requests_pb2.SavePipelineRequest, call: Call

@@ -16,7 +16,7 @@ import numpy as np
 from catenary_server.domain.failure import Failure, Reason, Resource, Violation
 from catenary_server.domain.node import NodeCategory, NodeSpec, ParamSpec, PortSpec
 from catenary_server.domain.progress import Progress
-from catenary_server.domain.runtime import Catalog, Device, Inference
+from catenary_server.domain.runtime import Catalog, Device, Inference, WeightsReport
 from catenary_server.domain.tensor import DType, Tensor
 from catenary_server.domain.training import Phase, TrainStatus
 
@@ -71,9 +71,10 @@ class SmallEngine:
                 sys.exit(3)
         self.pipeline = pipeline
 
-    def load_weights(self, weights: memoryview, *, strict: bool) -> None:
+    def load_weights(self, weights: memoryview, *, strict: bool) -> WeightsReport:
         """Keep a copy."""
         self.weights = bytes(weights) + (b"strict" if strict else b"")
+        return WeightsReport() if strict else WeightsReport(missing=("node.missing",))
 
     def dump_weights(self) -> bytes:
         """What was loaded."""

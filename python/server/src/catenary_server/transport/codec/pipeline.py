@@ -9,6 +9,7 @@ from catenary_server.domain.pipeline import PipelineMetadata
 from catenary_server.transport.codec.tensor import encode_tensor_spec
 
 if TYPE_CHECKING:
+    from catenary_server.application.pipelines import LoadedWeights
     from catenary_server.domain.pipeline import PipelinePorts
     from catenary_wire.payloads import Payloads
 
@@ -52,6 +53,15 @@ def decode_strict(
 ) -> bool:
     """Whether weights must fit exactly; they must unless the client says otherwise."""
     return request.strict if request.HasField("strict") else True
+
+
+def encode_loaded_weights(loaded: LoadedWeights) -> pipeline_requests_pb2.LoadPipelineWeightsResponse:
+    """Which weights were loaded, and which only one side has."""
+    return pipeline_requests_pb2.LoadPipelineWeightsResponse(
+        resolved_path=loaded.name,
+        missing_names=loaded.report.missing,
+        unexpected_names=loaded.report.unexpected,
+    )
 
 
 def encode_inputs(ports: PipelinePorts) -> pipeline_requests_pb2.GetPipelineInputsResponse:
