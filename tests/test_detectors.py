@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from catenary_client import Client, Phase, Session
-from catenary_scenes import Scene, read_scene
+from catenary_scenes import Scene, SceneSpec, generate_scene, read_scene, write_scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,3 +99,17 @@ def test_three_learned_channels_work_on_a_generated_scene_without_any_file(clien
         status = session.train_status()
     assert status is not None
     assert status.status == "COMPLETED"
+
+
+def test_labels_never_reach_the_training_of_deep_svdd(client: Client, data_root: Path) -> None:
+    labelled = generate_scene(SceneSpec(seed=1, rows=48, cols=48, bands=32))
+    found = []
+    for name, scene in (("labelled", labelled), ("unlabelled", dataclasses.replace(labelled, mask=None))):
+        write_scene(data_root / f"{name}.npz", scene)
+        with client.session() as session:
+            overrides = ["data=file", f"data.path={name}.npz", "training.trainer.max_epochs=2"]
+            configure(session, "deep_svdd", overrides)
+            losses(session, "statistical")
+            losses(session, "gradient")
+            found.append(scores(session, labelled))
+    np.testing.assert_array_equal(found[0], found[1])
