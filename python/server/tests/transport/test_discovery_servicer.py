@@ -12,8 +12,9 @@ from catenary_server.domain.failure import Failure
 from catenary_server.transport.call import Call
 from catenary_server.transport.codec.discovery import encode_node
 from catenary_server.transport.discovery_servicer import DiscoveryServicer
+from catenary_server.transport.interceptors.admission import Admission
 from catenary_server.transport.pages import Pages
-from catenary_server.transport.settings import MessageSizes
+from catenary_server.transport.settings import CallLimits, MessageSizes
 
 if TYPE_CHECKING:
     from application import Application
@@ -46,7 +47,7 @@ def test_a_node_type_tells_ports_parameters_and_tags() -> None:
 
 
 async def test_node_types_come_by_name_in_pages(app: Application) -> None:
-    servicer = DiscoveryServicer(app.discovery, frozenset, MessageSizes(), Pages())
+    servicer = DiscoveryServicer(app.discovery, frozenset, MessageSizes(), Admission(CallLimits()), Pages())
     call = Call(principal=OWNER, metadata={}, time_remaining=lambda: None)
     first = await servicer.list_available_nodes(ListAvailableNodesRequest(page_size=1), call)
     token = first.next_page_token

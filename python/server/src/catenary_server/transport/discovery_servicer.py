@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from catenary_server.application.discovery import Discovery
     from catenary_server.domain.node import NodeSpec
     from catenary_server.transport.call import Call
+    from catenary_server.transport.interceptors.admission import Admission
     from catenary_server.transport.pages import Pages
     from catenary_server.transport.settings import MessageSizes
 
@@ -25,17 +26,24 @@ class DiscoveryServicer:
         discovery: the use cases.
         capabilities: what the server claims; known once all servicers are.
         sizes: the limits that the server states.
+        admission: knows what the caller has under way.
         pages: cuts lists.
     """
 
     service = "catenary.v1.DiscoveryService"
 
     def __init__(
-        self, discovery: Discovery, capabilities: Callable[[], frozenset[str]], sizes: MessageSizes, pages: Pages
+        self,
+        discovery: Discovery,
+        capabilities: Callable[[], frozenset[str]],
+        sizes: MessageSizes,
+        admission: Admission,
+        pages: Pages,
     ) -> None:
         self._discovery = discovery
         self._capabilities = capabilities
         self._sizes = sizes
+        self._admission = admission
         self._pages = pages
 
     async def get_server_info(
@@ -43,7 +51,7 @@ class DiscoveryServicer:
     ) -> discovery_service_pb2.GetServerInfoResponse:
         """See the contract."""
         facts = self._discovery.server(call.principal)
-        return encode_server(facts, self._capabilities(), self._sizes)
+        return encode_server(facts, self._capabilities(), self._sizes, self._admission.use(call.principal))
 
     async def list_available_nodes(
         self, request: discovery_service_pb2.ListAvailableNodesRequest, call: Call

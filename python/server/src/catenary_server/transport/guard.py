@@ -1,7 +1,7 @@
 """What stands around every servicer method: checks before it, encoding and failures after it.
 
-The order of checks is the contract's: draining, size, authentication, decoding, field rules. What follows, the session,
-its state and its quotas, is the application's.
+The order of checks: draining, authentication, room for the call, size, decoding, field rules. What follows, the
+session, its state and its quotas, is the application's.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from catenary_server.domain.failure import Failure, Reason
 from catenary_server.transport.call import Call, Part
 from catenary_server.transport.interceptors.decoding import decode, encode
 from catenary_server.transport.interceptors.failures import incident, refuse
+from catenary_server.transport.interceptors.screening import Screen
 from catenary_server.transport.interceptors.sizes import check_size
+from catenary_wire.payloads import Payloads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 
     from google.protobuf.message import Message
     from grpc.aio import ServicerContext
 
+    from catenary_server.transport.interceptors.admission import Admission
     from catenary_server.transport.interceptors.authentication import Authenticator
     from catenary_server.transport.interceptors.draining import Drain
     from catenary_server.transport.interceptors.idempotency import Attempts
@@ -58,21 +61,57 @@ CONTRACT = Dialect()
 """Answers as the contract has them."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, and what the headers of the call say."""
+
+    principal: str
+    metadata: Mapping[str, str | bytes]
+    time_remaining: Callable[[], float | None]
+
+    def call(self, received: Payloads | None = None) -> Call:
+        """The call, as a servicer method learns of it."""
+        return Call(
+            principal=self.principal,
+            metadata=self.metadata,
+            time_remaining=self.time_remaining,
+            received=Payloads() if received is None else received,
+        )
+
+
 class Guard:
     """Makes gRPC handlers of routes. They take and give raw bytes: nothing is parsed before its sender is known."""
 
     def __init__(
-        self, *, sizes: MessageSizes, authenticator: Authenticator, rules: FieldRules, drain: Drain, attempts: Attempts
+        self,
+        *,
+        sizes: MessageSizes,
+        authenticator: Authenticator,
+        admission: Admission,
+        rules: FieldRules,
+        drain: Drain,
+        attempts: Attempts,
     ) -> None:
         self._sizes = sizes
         self._authenticator = authenticator
+        self._admission = admission
         self._rules = rules
         self._drain = drain
         self._attempts = attempts
+        self._demands: dict[str, Method] = {}
+
+    def demand(self, path: str, method: Method) -> None:
+        """Let those call `path` who may call `method`."""
+        self._demands[path] = method
+
+    def screened(self, handlers: grpc.GenericRpcHandler[bytes, bytes]) -> Screen:
+        """Handlers that do not take in the request of somebody who may not call them."""
+        return Screen(handlers, self._demands, self._authenticator)
 
     def handler(self, route: Route, path: str, dialect: Dialect = CONTRACT) -> grpc.RpcMethodHandler[bytes, bytes]:
         """The handler of a route for clients that call it by `path`."""
         method = route.method
+        self.demand(path, method)
         behaviour: Any
         if route.handler is None:
             behaviour = self._absent(method, path)
@@ -87,14 +126,13 @@ class Guard:
         return _KINDS[method.client_streaming, method.server_streaming](behaviour)
 
     def _absent(self, method: Method, path: str) -> Callable[[object, Context], Awaitable[None]]:
-        async def refuse_all(context: Context) -> None:
-            self._authenticate(method, context)
+        async def refuse_all(_caller: Caller) -> None:
             raise Failure(
                 Reason.FEATURE_DISABLED, f"this server does not serve {method.name}; GetServerInfo says what it serves"
             )
 
         async def handle(_request: object, context: Context) -> None:
-            await self._guarded(context, path, lambda: refuse_all(context))
+            await self._guarded(method, context, path, refuse_all)
 
         return handle
 
@@ -110,53 +148,52 @@ class Guard:
                 return dialect.failure_response(failure)
             return dialect.prefix + self._encoded(method, response, call)
 
-        async def answer(raw: bytes, context: Context) -> bytes:
-            request, call = self._admitted(method, raw, context)
-            return await self._attempts.once(method, call.principal, request, lambda: respond(request, call))
+        async def answer(raw: bytes, caller: Caller) -> bytes:
+            with self._admission.memory(len(raw)):
+                request, call = self._admitted(method, raw, caller)
+                return await self._attempts.once(method, call.principal, request, lambda: respond(request, call))
 
         async def handle(raw: bytes, context: Context) -> bytes:
-            return await self._guarded(context, path, lambda: answer(raw, context))
+            return await self._guarded(method, context, path, lambda caller: answer(raw, caller))
 
         return handle
 
     def _stream(self, method: Method, handler: StreamHandler, path: str) -> Callable[[bytes, Context], Awaitable[None]]:
-        async def answer(raw: bytes, context: Context) -> None:
-            request, call = self._admitted(method, raw, context)
+        async def answer(raw: bytes, context: Context, caller: Caller) -> None:
+            request, call = self._admitted(method, raw, caller)
             async with contextlib.aclosing(handler(request, call)) as responses:
                 async for response in responses:
                     await context.write(self._encoded(method, response, call))
 
         async def handle(raw: bytes, context: Context) -> None:
-            await self._guarded(context, path, lambda: answer(raw, context))
+            await self._guarded(method, context, path, lambda caller: answer(raw, context, caller))
 
         return handle
 
     def _duplex(
         self, method: Method, handler: DuplexHandler, path: str
     ) -> Callable[[AsyncIterator[bytes], Context], Awaitable[None]]:
-        async def answer(messages: AsyncIterator[bytes], context: Context) -> None:
-            principal, metadata = self._authenticate(method, context)
-            call = Call(principal=principal, metadata=metadata, time_remaining=context.time_remaining)
+        async def answer(messages: AsyncIterator[bytes], context: Context, caller: Caller) -> None:
+            call = caller.call()
             async with contextlib.aclosing(handler(self._sized(method, messages), call)) as responses:
                 async for response in responses:
                     await context.write(response)
 
         async def handle(messages: AsyncIterator[bytes], context: Context) -> None:
-            await self._guarded(context, path, lambda: answer(messages, context))
+            await self._guarded(method, context, path, lambda caller: answer(messages, context, caller))
 
         return handle
 
     def _upload(
         self, method: Method, handler: UploadHandler, path: str
     ) -> Callable[[AsyncIterator[bytes], Context], Awaitable[bytes]]:
-        async def answer(messages: AsyncIterator[bytes], context: Context) -> bytes:
-            principal, metadata = self._authenticate(method, context)
-            call = Call(principal=principal, metadata=metadata, time_remaining=context.time_remaining)
+        async def answer(messages: AsyncIterator[bytes], caller: Caller) -> bytes:
+            call = caller.call()
             async with contextlib.aclosing(self._decoded(method, messages)) as parts:
                 return self._encoded(method, await handler(parts, call), call)
 
         async def handle(messages: AsyncIterator[bytes], context: Context) -> bytes:
-            return await self._guarded(context, path, lambda: answer(messages, context))
+            return await self._guarded(method, context, path, lambda caller: answer(messages, caller))
 
         return handle
 
@@ -169,32 +206,33 @@ class Guard:
     async def _sized(self, method: Method, messages: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         async for raw in messages:
             check_size(method, raw, self._sizes)
-            yield raw
+            with self._admission.memory(len(raw)):
+                yield raw
 
-    async def _guarded(self, context: Context, path: str, work: Callable[[], Awaitable[T]]) -> T:
+    async def _guarded(self, method: Method, context: Context, path: str, work: Callable[[Caller], Awaitable[T]]) -> T:
         """Do the work of a call; what it raises becomes the call's status. Cancellation passes."""
         try:
             with self._drain.admitted():
-                return await work()
+                caller = self._authenticated(method, context)
+                with self._admission.call(method, caller.principal):
+                    return await work(caller)
         except Failure as failure:
             await refuse(context, failure, path)
         except Exception as bug:  # noqa: BLE001 - the boundary: nothing of a defect may reach the client
             await refuse(context, incident(bug, path), path)
 
-    def _admitted(self, method: Method, raw: bytes, context: Context) -> tuple[Message, Call]:
+    def _admitted(self, method: Method, raw: bytes, caller: Caller) -> tuple[Message, Call]:
         check_size(method, raw, self._sizes)
-        principal, metadata = self._authenticate(method, context)
         request, received = decode(method, raw)
         self._check_rules(method, request, raw)
-        call = Call(principal=principal, metadata=metadata, time_remaining=context.time_remaining, received=received)
-        return request, call
+        return request, caller.call(received)
 
     def _check_rules(self, method: Method, message: Message, raw: bytes) -> None:
         self._rules.check(message.DESCRIPTOR.full_name, message.SerializeToString() if method.takes_payloads else raw)
 
-    def _authenticate(self, method: Method, context: Context) -> tuple[str, dict[str, str | bytes]]:
+    def _authenticated(self, method: Method, context: Context) -> Caller:
         metadata: dict[str, str | bytes] = dict(context.invocation_metadata() or ())
-        return self._authenticator.authenticate(method, metadata), metadata
+        return Caller(self._authenticator.authenticate(method, metadata), metadata, context.time_remaining)
 
     def _encoded(self, method: Method, response: Message | bytes, call: Call) -> bytes:
         data = response if isinstance(response, bytes) else encode(method, response, call.given)

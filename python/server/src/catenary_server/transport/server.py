@@ -6,21 +6,23 @@ from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
+from catenary_server.transport import reflection
 from catenary_server.transport.compat import cuvis, proposal
 from catenary_server.transport.config_servicer import ConfigServicer
 from catenary_server.transport.discovery_servicer import DiscoveryServicer
 from catenary_server.transport.guard import Guard
 from catenary_server.transport.inference_servicer import InferenceServicer
+from catenary_server.transport.interceptors.admission import Admission
 from catenary_server.transport.interceptors.draining import Drain
 from catenary_server.transport.interceptors.idempotency import Attempts
 from catenary_server.transport.interceptors.rules import FieldRules
+from catenary_server.transport.methods import contract_methods
 from catenary_server.transport.pages import Pages
 from catenary_server.transport.pipeline_servicer import PipelineServicer
 from catenary_server.transport.routes import route
 from catenary_server.transport.session_servicer import SessionServicer
-from catenary_server.transport.settings import MEBIBYTE
+from catenary_server.transport.settings import MEBIBYTE, CallLimits
 from catenary_server.transport.telemetry_servicer import TelemetryServicer
 from catenary_server.transport.training_servicer import TrainingServicer
 
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
     from catenary_server.transport.routes import Routes, Servicer
     from catenary_server.transport.services import Services, TelemetryParts
     from catenary_server.transport.settings import MessageSizes, TransportSettings
+
+DESCRIBE = "/catenary.v1.DiscoveryService/GetServerInfo"
+"""Who may call this may ask for descriptions by reflection."""
+
+RESERVED_STREAMS = 32
+"""Streams of HTTP/2 that a connection has beyond its principal's calls, for health checks and to close and stop."""
 
 LAST_WORDS_SECONDS = 0.2
 """Time between the last call and the end of the server, for answers that are on their way."""
@@ -47,7 +55,7 @@ class GrpcServer:
     def __init__(self, settings: TransportSettings, routes: Routes, guard: Guard, drain: Drain) -> None:
         self._settings = settings
         self._drain = drain
-        self._server = grpc.aio.server(options=_options(settings.sizes))
+        self._server = grpc.aio.server(options=_options(settings.sizes, settings.limits))
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined] # untyped, and offered so
         self._services = ("", *sorted({each.method.service for each in routes.routes.values()}))
         handlers: dict[str, dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {
@@ -56,13 +64,13 @@ class GrpcServer:
         }
         for path, each in routes.routes.items():
             handlers.setdefault(each.method.service, {})[each.method.name] = guard.handler(each, path)
-        self._server.add_generic_rpc_handlers(
-            tuple(grpc.method_handlers_generic_handler(service, methods) for service, methods in handlers.items())
-        )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        generic = [grpc.method_handlers_generic_handler(service, methods) for service, methods in handlers.items()]
         if settings.reflection:
-            described = (*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(described, self._server)
+            generic.append(reflection.reflection_handlers((*self._services[1:], health.SERVICE_NAME)))
+            if not settings.loopback:
+                guard.demand(reflection.PATH, contract_methods()[DESCRIBE])
+        self._server.add_generic_rpc_handlers(tuple(guard.screened(each) for each in generic))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     async def start(self) -> int:
         """Listen and answer calls; health says NOT_SERVING until `set_serving`. Returns the port.
@@ -72,11 +80,17 @@ class GrpcServer:
         """
         await self.set_serving(serving=False)
         try:
-            port = self._server.add_insecure_port(self._settings.address)
+            port = self._listen()
         except RuntimeError as error:
             raise ListenError(f"cannot listen on {self._settings.address}: it is taken or not here") from error
         await self._server.start()
         return port
+
+    def _listen(self) -> int:
+        address, credentials = self._settings.address, self._settings.credentials
+        if credentials is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, credentials)
 
     async def set_serving(self, *, serving: bool) -> None:
         """Tell health checks whether to send work here."""
@@ -101,23 +115,22 @@ class GrpcServer:
 
 def build_server(settings: TransportSettings, services: Services, authenticator: Authenticator) -> GrpcServer:
     """A server of these use cases, not yet listening."""
-    drain = Drain()
-    guard = Guard(
-        sizes=settings.sizes, authenticator=authenticator, rules=FieldRules(), drain=drain, attempts=Attempts()
-    )
-    return GrpcServer(settings, build_routes(services, settings.sizes), guard, drain)
+    admission = Admission(settings.limits)
+    routes = build_routes(services, settings.sizes, admission)
+    return _guarded_server(settings, routes, authenticator, admission)
 
 
-def build_routes(services: Services, sizes: MessageSizes) -> Routes:
-    """Who answers which RPC."""
+def build_routes(services: Services, sizes: MessageSizes, admission: Admission | None = None) -> Routes:
+    """Who answers which RPC. `admission` knows what is under way; without one nothing is."""
     pages, sessions = Pages(), services.sessions
+    admission = admission or Admission(CallLimits())
     servicers: tuple[Servicer, ...] = (
         SessionServicer(sessions, pages),
         ConfigServicer(sessions, services.configs, pages),
         PipelineServicer(sessions, services.pipelines),
         TrainingServicer(sessions, services.training, services.trainruns),
         InferenceServicer(sessions, services.inferences),
-        DiscoveryServicer(services.discovery, lambda: routes.capabilities, sizes, pages),
+        DiscoveryServicer(services.discovery, lambda: routes.capabilities, sizes, admission, pages),
     )
     if services.telemetry is not None:
         servicers += (TelemetryServicer(services.telemetry.telemetry, services.telemetry.codec, pages),)
@@ -129,21 +142,34 @@ def build_telemetry_server(
     settings: TransportSettings, parts: TelemetryParts, authenticator: Authenticator
 ) -> GrpcServer:
     """A server of telemetry alone, not yet listening; all other RPCs answer that it does not serve them."""
+    routes = route((TelemetryServicer(parts.telemetry, parts.codec, Pages()),))
+    return _guarded_server(settings, routes, authenticator, Admission(settings.limits))
+
+
+def _guarded_server(
+    settings: TransportSettings, routes: Routes, authenticator: Authenticator, admission: Admission
+) -> GrpcServer:
     drain = Drain()
     guard = Guard(
-        sizes=settings.sizes, authenticator=authenticator, rules=FieldRules(), drain=drain, attempts=Attempts()
+        sizes=settings.sizes,
+        authenticator=authenticator,
+        admission=admission,
+        rules=FieldRules(),
+        drain=drain,
+        attempts=Attempts(),
     )
-    routes = route((TelemetryServicer(parts.telemetry, parts.codec, Pages()),))
     return GrpcServer(settings, routes, guard, drain)
 
 
-def _options(sizes: MessageSizes) -> list[tuple[str, int]]:
+def _options(sizes: MessageSizes, limits: CallLimits) -> list[tuple[str, int]]:
     """Channel arguments. The runtime's own limits are wide; what is refused should be refused by us, with details."""
     return [
         ("grpc.so_reuseport", 0),  # a second server on the port must fail, not share it
         ("grpc.max_receive_message_length", sizes.largest + MEBIBYTE),
         ("grpc.max_send_message_length", -1),
-        ("grpc.max_concurrent_streams", 100),
+        ("grpc.max_concurrent_streams", limits.calls + limits.streams + RESERVED_STREAMS),
+        ("grpc.max_connection_age_ms", round(limits.connection_age * 1000)),
+        ("grpc.max_connection_age_grace_ms", round(limits.connection_grace * 1000)),
         ("grpc.max_metadata_size", 8192),
         ("grpc.server_handshake_timeout_ms", 5000),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),

@@ -12,13 +12,14 @@ from catenary.v1 import plugin_pb2, plugin_service_pb2, session_requests_pb2
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.transport.compat.cuvis import ALIASES, SERVICE, SUCCESS, alias_handlers
 from catenary_server.transport.guard import Guard
+from catenary_server.transport.interceptors.admission import Admission
 from catenary_server.transport.interceptors.authentication import AnonymousAuthenticator
 from catenary_server.transport.interceptors.draining import Drain
 from catenary_server.transport.interceptors.idempotency import Attempts
 from catenary_server.transport.interceptors.rules import FieldRules
 from catenary_server.transport.methods import contract_methods
 from catenary_server.transport.routes import route
-from catenary_server.transport.settings import MessageSizes
+from catenary_server.transport.settings import CallLimits, MessageSizes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -104,6 +105,7 @@ async def plugins() -> AsyncIterator[WireClient]:
     guard = Guard(
         sizes=MessageSizes(),
         authenticator=AnonymousAuthenticator(),
+        admission=Admission(CallLimits()),
         rules=FieldRules(),
         drain=Drain(),
         attempts=Attempts(),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from catenary_server.application.sessions import SessionUse
     from catenary_server.domain.node import NodeSpec, ParamSpec, PortSpec
     from catenary_server.domain.runtime import Device
+    from catenary_server.transport.interceptors.admission import CallUse
     from catenary_server.transport.settings import MessageSizes
 
 SERVER_NAME = "catenary"
@@ -33,7 +34,7 @@ _KINDS = {
 
 
 def encode_server(
-    facts: ServerFacts, capabilities: Iterable[str], sizes: MessageSizes
+    facts: ServerFacts, capabilities: Iterable[str], sizes: MessageSizes, use: CallUse
 ) -> discovery_service_pb2.GetServerInfoResponse:
     """Who the server is, what it claims, and within which bounds."""
     return discovery_service_pb2.GetServerInfoResponse(
@@ -47,6 +48,8 @@ def encode_server(
             messages=_sizes(sizes),
             sessions=_sessions(facts.sessions),
             storage=capability_pb2.StorageLimits(page_size=PAGE_SIZE),
+            streams=capability_pb2.Slots(total=use.limits.streams, used=use.streams),
+            calls=capability_pb2.Slots(total=use.limits.calls, used=use.calls),
         ),
         devices=[_device(device) for device in facts.devices],
         server_epoch=facts.epoch,
@@ -71,6 +74,7 @@ def encode_node(spec: NodeSpec) -> node_pb2.NodeInfo:
         ],
         params=[_param(param) for param in spec.params],
         description=spec.description,
+        citation=spec.citation,
     )
 
 
@@ -81,6 +85,7 @@ def _port(port: PortSpec) -> node_pb2.PortSpec:
         shape=port.shape,
         optional=port.optional,
         description=port.description,
+        variadic=port.variadic,
     )
 
 
