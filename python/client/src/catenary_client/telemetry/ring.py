@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -39,9 +41,11 @@ class Ring:
         image_bytes: bound of the images in the ring.
         small_bytes: bound of the rest.
         block: whether putting waits for room instead of being refused.
+        patience: seconds that putting anything but images waits for room in any case: it is never dropped, and whoever
+            takes may only be a little behind.
     """
 
-    def __init__(self, image_bytes: int, small_bytes: int, *, block: bool = False) -> None:
+    def __init__(self, image_bytes: int, small_bytes: int, *, block: bool = False, patience: float = 5.0) -> None:
         self.refused_images = 0
         """Batches with images that found no room."""
         self._images: deque[Batch] = deque()
@@ -49,6 +53,7 @@ class Ring:
         self._image_meter = _Meter(image_bytes)
         self._small_meter = _Meter(small_bytes)
         self._block = block
+        self._patience = patience
         self._putting = threading.Lock()
         self._room = threading.Event()
         self._wake = threading.Event()
@@ -84,7 +89,7 @@ class Ring:
         meter = self._image_meter
         with self._putting:
             if meter.put - meter.taken + batch.image_bytes > meter.capacity and not self._wait(
-                meter, batch.image_bytes
+                meter, batch.image_bytes, 0.0
             ):
                 self.refused_images += 1
                 return False
@@ -106,7 +111,7 @@ class Ring:
         """
         meter = self._small_meter
         with self._putting:
-            if meter.put - meter.taken + size > meter.capacity and not self._wait(meter, size):
+            if meter.put - meter.taken + size > meter.capacity and not self._wait(meter, size, self._patience):
                 raise TelemetryOverflow(
                     f"{meter.used} bytes of scalars and events wait: the server is away and the spill is full or "
                     "cannot be written; make room in the spill, or log less"
@@ -136,8 +141,7 @@ class Ring:
             return None
         item, size = self._small.popleft()
         self._small_meter.taken += size
-        if self._block:
-            self._room.set()
+        self._room.set()
         return item
 
     def peek_small(self) -> Small | None:
@@ -158,10 +162,11 @@ class Ring:
         self._wake.set()
         self._room.set()
 
-    def _wait(self, meter: _Meter, size: int) -> bool:
-        """Wait for room if that is wanted and can help."""
+    def _wait(self, meter: _Meter, size: int, patience: float) -> bool:
+        """Wait for room as long as that is wanted and can help."""
+        deadline = time.monotonic() + (math.inf if self._block else patience)
         while meter.put - meter.taken + size > meter.capacity:
-            if not self._block or self._closed or size > meter.capacity:
+            if self._closed or size > meter.capacity or time.monotonic() >= deadline:
                 return False
             self._room.clear()
             if meter.put - meter.taken + size > meter.capacity:
