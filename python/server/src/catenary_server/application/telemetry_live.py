@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.domain.telemetry_message import Kind
@@ -15,7 +15,7 @@ from catenary_server.domain.telemetry_store import CommandRow, IndexChange, Scal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from catenary_server.application.telemetry_ingest import Writer
+    from catenary_server.domain.telemetry import Command
     from catenary_server.domain.telemetry_message import Message
     from catenary_server.domain.telemetry_run import RunState
     from catenary_server.domain.telemetry_store import RunLog, TelemetryStore
@@ -25,6 +25,22 @@ RECENT_BYTES: Final = 4 << 20
 RECENT_ENTRIES: Final = 4096
 KEPT_IMAGES: Final = 64
 """Images that are kept for batches that only name them."""
+
+
+class RunWriter(Protocol):
+    """Who writes to a run."""
+
+    def durable(self, position: int) -> None:
+        """Everything up to this position is safe."""
+        ...
+
+    def command(self, command: Command) -> None:
+        """Obey a command."""
+        ...
+
+    def end(self, error: BaseException | None) -> None:
+        """Stop writing."""
+        ...
 
 
 class LiveRun:
@@ -40,7 +56,7 @@ class LiveRun:
 
     def __init__(self, state: RunState, store: TelemetryStore, clock: Callable[[], float] = time.monotonic) -> None:
         self.state = state
-        self.writer: Writer | None = None
+        self.writer: RunWriter | None = None
         self.change = asyncio.Lock()
         self.written = self.durable = state.position
         self.last_heard = -1e9

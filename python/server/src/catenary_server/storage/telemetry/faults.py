@@ -7,7 +7,6 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from catenary_recordlog import LogCorrupt, LogError, LogFull, LogLocked
-
 from catenary_server.domain.failure import Failure, Reason
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ import threading
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from catenary_recordlog import FRAME_BYTES, Draft, GroupCommit, LogError, RecordLog
-
 from catenary_server.domain.telemetry_message import Kind
 from catenary_server.domain.telemetry_run import Entry
 from catenary_server.storage.telemetry.faults import log_failure, log_faults
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catenary_recordlog import RecordReader
-
     from catenary_server.domain.telemetry_store import LogObserver
 
 _Item: TypeAlias = "tuple[JournalLog, Entry | None, bool]"

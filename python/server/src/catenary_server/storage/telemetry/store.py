@@ -12,7 +12,6 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from catenary_recordlog import SEGMENT_BYTES, RecordReader
-
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.domain.telemetry_store import IndexedRun
 from catenary_server.storage.telemetry.faults import log_faults
