@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import inspect
+import json
+import re
 from typing import Any
 
 import pytest
@@ -22,6 +25,25 @@ def test_every_type_says_what_it_is_takes_and_gives(node: type[Node[Any]]) -> No
     assert all(port.description for port in (*spec.inputs, *spec.outputs))
     assert all(param.description for param in spec.params)
     assert spec.statistical == issubclass(node, StatisticalNode)
+
+
+@by_name
+def test_methods_of_the_literature_are_cited(node: type[Node[Any]]) -> None:
+    spec = node.spec()
+    if spec.category is NodeCategory.MODEL:
+        assert spec.citation
+    if spec.citation:
+        year = re.findall(r"(?:19|20)\d\d", spec.citation)
+        assert year
+        assert any(each in inspect.getdoc(node) for each in year)  # type: ignore[operator]  # every type has one
+
+
+@by_name
+def test_defaults_are_json(node: type[Node[Any]]) -> None:
+    specs = node.spec().params
+    values = {param.name: json.loads(param.default) for param in specs if not param.required}
+    required: dict[str, object] = {param.name: "out" for param in specs if param.required}
+    assert node.declaration.params.read(values | required, "p") == node.declaration.params.read(required, "p")
 
 
 @by_name
@@ -48,8 +70,11 @@ def test_older_names_lead_to_the_same_types() -> None:
     types = built_in_types()
     assert types["LentilsAnomalyDataNode"] is types["SceneInput"]
     assert types["ZScoreNormalizerGlobal"] is types["ZScoreNormalizer"]
+    assert types["TensorBoardMonitorNode"] is types["TelemetryMonitor"]
 
 
 def test_only_folders_that_are_written_to_are_paths() -> None:
     paths = {(node.__name__, p.name) for node in BUILT_IN for p in node.spec().params if p.is_path}
-    assert paths == {(name, "output_dir") for name in ("AnomalyHeatmap", "FalseColorRGB", "MaskOverlay")}
+    assert paths == {
+        (name, "output_dir") for name in ("AnomalyHeatmap", "FalseColorRGB", "MaskOverlay", "TelemetryMonitor")
+    }

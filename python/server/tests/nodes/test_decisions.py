@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from fitting import cube, fit, make
-from torch.nn import functional
+from scipy.special import expit
+from sklearn.metrics import log_loss, mean_squared_error
 
 from catenary_server.nodes.anomaly_bce_with_logits import AnomalyBCEWithLogits
 from catenary_server.nodes.binary_decider import BinaryDecider
@@ -43,12 +45,26 @@ def test_each_image_has_its_own_quantile() -> None:
     assert decisions.flatten(1).sum(dim=1).tolist() == [10, 10]
 
 
+@pytest.mark.parametrize("quantile", [0.0, 0.37, 0.5, 0.95, 1.0])
+def test_decisions_lie_above_the_quantile_of_numpy(quantile: float) -> None:
+    values = torch.randn(1, 13, 7, 1, generator=torch.Generator().manual_seed(0))
+    threshold = np.quantile(values.numpy(), quantile, method="inverted_cdf")
+    decisions = make(QuantileBinaryDecider, quantile=quantile)(scores=values)["decisions"]
+    np.testing.assert_array_equal(decisions.numpy(), values.numpy() > threshold)
+
+
+def test_probabilities_are_those_of_scipy() -> None:
+    values = torch.randn(1, 13, 7, 1, generator=torch.Generator().manual_seed(0))
+    decisions = make(BinaryDecider, threshold=0.3)(logits=values)["decisions"]
+    np.testing.assert_array_equal(decisions.numpy(), expit(values.numpy()) >= 0.3)
+
+
 def test_rare_anomalies_weigh_as_much_as_the_background() -> None:
     logits, targets = scores(-1, -2, -3, 2), torch.tensor([[[0, 0, 0, 4]]], dtype=torch.int32)
-    truth = torch.tensor([0.0, 0, 0, 1])
-    expected = functional.binary_cross_entropy_with_logits(logits.flatten(), truth, pos_weight=torch.tensor(3.0))
-    assert float(make(AnomalyBCEWithLogits)(logits=logits, targets=targets)["loss"]) == pytest.approx(float(expected))
-    plain = functional.binary_cross_entropy_with_logits(logits.flatten(), truth)
+    truth, probabilities = np.array([0, 0, 0, 1]), expit(logits.flatten().double().numpy())
+    terms = -np.where(truth, 3 * np.log(probabilities), np.log(1 - probabilities))
+    assert float(make(AnomalyBCEWithLogits)(logits=logits, targets=targets)["loss"]) == pytest.approx(terms.mean())
+    plain = log_loss(truth, probabilities)
     node = make(AnomalyBCEWithLogits, pos_weight=1.0, weight=2.0)
     assert float(node(logits=logits, targets=targets)["loss"]) == pytest.approx(2 * float(plain))
 
@@ -56,6 +72,12 @@ def test_rare_anomalies_weigh_as_much_as_the_background() -> None:
 def test_cross_entropy_without_anomalies_is_finite() -> None:
     loss = make(AnomalyBCEWithLogits)(logits=scores(-1, 1), targets=torch.zeros(1, 1, 2, dtype=torch.int32))["loss"]
     assert loss.isfinite()
+
+
+def test_mean_squared_error_agrees_with_scikit_learn() -> None:
+    predictions, targets = cube(), cube(seed=1)
+    found = make(MSELoss)(predictions=predictions, targets=targets)["loss"]
+    assert float(found) == pytest.approx(mean_squared_error(predictions.flatten(), targets.flatten()), rel=1e-5)
 
 
 def test_mean_squared_error_is_weighted() -> None:

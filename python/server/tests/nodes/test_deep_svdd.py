@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from fitting import cube, fit, make
@@ -54,6 +55,25 @@ def test_the_loss_is_the_soft_boundary_objective_at_the_quantile() -> None:
     loss = make(DeepSVDDSoftBoundaryLoss, nu=0.5)(embeddings=embeddings, center=torch.zeros(1))["loss"]
     radius_squared, outside = 4, ((9 - 4) + (16 - 4)) / 4
     assert float(loss) == pytest.approx(radius_squared + outside / 0.5)
+
+
+@pytest.mark.parametrize("nu", [0.05, 0.3, 1.0])
+def test_the_loss_agrees_with_the_objective_of_the_paper(nu: float) -> None:
+    """R^2 + 1 / (nu n) sum max(0, |z - c|^2 - R^2) (Ruff et al., eq. 3), R^2 the (1 - nu) quantile."""
+    embeddings, center = cube(), torch.tensor([1.0, 2.0, 3.0, 4.0])
+    distances = ((embeddings.double().numpy() - center.numpy()) ** 2).sum(axis=-1).ravel()
+    radius = np.quantile(distances, 1 - nu, method="inverted_cdf")
+    expected = radius + np.maximum(0, distances - radius).sum() / (nu * distances.size)
+    found = make(DeepSVDDSoftBoundaryLoss, nu=nu)(embeddings=embeddings, center=center)["loss"]
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_projection_is_a_small_network_without_biases() -> None:
+    data, node = cube(), fit(make(DeepSVDDProjection, hidden_features=7, out_features=3), cube())
+    weights = {name: tensor.double().numpy() for name, tensor in node.state_dict().items()}
+    hidden = data.double().numpy() @ weights["hidden_weight"].T
+    expected = np.where(hidden > 0, hidden, 0.1 * hidden) @ weights["weight"].T
+    np.testing.assert_allclose(node(data=data)["embeddings"].detach(), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_radius_follows_the_quantile_in_training_and_starts_anew_with_a_run() -> None:

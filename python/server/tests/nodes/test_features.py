@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 from fitting import cube, fit, make
+from sklearn.decomposition import PCA
+from sklearn.metrics.pairwise import rbf_kernel
 
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.nodes.random_fourier_features import RandomFourierFeatures
@@ -17,6 +19,16 @@ def test_components_are_those_of_the_singular_value_decomposition() -> None:
     expected = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
     output = fit(make(TrainablePCA, n_components=2), data[:1], data[1:])(data=data)["projected"].detach().reshape(-1, 2)
     np.testing.assert_allclose(np.abs(output.numpy()), np.abs(expected), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_projections_agree_with_scikit_learn_but_for_signs(*, whiten: bool) -> None:
+    training, other = cube(), cube(seed=1)
+    expected = PCA(n_components=3, whiten=whiten).fit(training.reshape(-1, 4)).transform(other.reshape(-1, 4))
+    node = fit(make(TrainablePCA, n_components=3, whiten=whiten), training[:1], training[1:])
+    found = node(data=other)["projected"].detach().reshape(-1, 3).numpy()
+    signs = np.sign((found * expected).sum(axis=0))
+    np.testing.assert_allclose(found * signs, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_whitened_components_have_variance_1() -> None:
@@ -39,9 +51,8 @@ def test_fourier_features_approximate_the_gaussian_kernel() -> None:
     data = cube(rows=2, cols=2)
     node = fit(make(RandomFourierFeatures, n_features=40_000, bandwidth=3.0), data)
     features = node(data=data)["features"].reshape(8, -1)
-    pixels = data.reshape(8, 4)
-    kernel = torch.exp(-torch.cdist(pixels, pixels).square() / (2 * 3.0**2))
-    assert torch.allclose(features @ features.T, kernel, atol=0.03)
+    kernel = rbf_kernel(data.reshape(8, 4), gamma=1 / (2 * 3.0**2))
+    np.testing.assert_allclose(features @ features.T, kernel, atol=0.03)
 
 
 def test_the_bandwidth_is_the_median_distance_between_pixels() -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from fitting import cube, fit, make
+from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
 
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.nodes.min_max_normalizer import MinMaxNormalizer
@@ -15,6 +17,27 @@ def test_min_max_maps_the_training_data_to_0_and_1_band_by_band() -> None:
     output = fit(make(MinMaxNormalizer), data[:1], data[1:])(data=data)["normalized"]
     assert torch.allclose(output.amin(dim=(0, 1, 2)), torch.zeros(4))
     assert torch.allclose(output.amax(dim=(0, 1, 2)), torch.ones(4))
+
+
+def test_min_max_agrees_with_scikit_learn_on_other_data() -> None:
+    training, other = cube(), cube(seed=1)
+    expected = MinMaxScaler().fit(training.reshape(-1, 4)).transform(other.reshape(-1, 4))
+    found = fit(make(MinMaxNormalizer), training[:1], training[1:])(data=other)["normalized"]
+    np.testing.assert_allclose(found.reshape(-1, 4), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_z_scores_agree_with_scikit_learn_but_for_the_unbiased_deviation() -> None:
+    training, other = cube(), cube(seed=1)
+    pixels = training.reshape(-1, 4)
+    expected = StandardScaler().fit(pixels).transform(other.reshape(-1, 4)) * np.sqrt((len(pixels) - 1) / len(pixels))
+    found = fit(make(ZScoreNormalizer), training[:1], training[1:])(data=other)["normalized"]
+    np.testing.assert_allclose(found.reshape(-1, 4), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_unit_spectra_agree_with_scikit_learn() -> None:
+    data = cube()
+    found = make(PixelUnitNormalizer)(data=data)["normalized"].reshape(-1, 4)
+    np.testing.assert_allclose(found, Normalizer().fit_transform(data.reshape(-1, 4)), rtol=1e-5)
 
 
 def test_min_max_clips_only_if_told_to() -> None:

@@ -72,5 +72,9 @@ def test_parameters_describe_themselves() -> None:
     assert specs["count"].validation == ">= 1 and <= 5"
     assert specs["mode"].validation == "one of a, b"
     assert specs["folder"].is_path
-    assert specs["share"].default == ""
+    assert specs["count"].default == ""
+    assert specs["share"].default == "null"
+    assert specs["active"].default == "true"
+    assert specs["title"].default == '"x"'
+    assert specs["folder"].default == '"out"'
     assert specs["share"].description == "how much"

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 from fitting import cube, make
 from matplotlib import image
+from matplotlib.figure import Figure
 
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.nodes.anomaly_heatmap import AnomalyHeatmap
@@ -15,6 +16,8 @@ from catenary_server.nodes.mask_overlay import MaskOverlay
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from catenary_server.nodes.visualizer import Visualizer
 
 
 def pictures(folder: Path) -> list[str]:
@@ -58,6 +61,41 @@ def test_false_colour_takes_the_nearest_bands(
     wavelengths = None if known is None else torch.from_numpy(known)[None]
     node(data=cube(batch=1, channels=channels), wavelengths=wavelengths)
     assert len(pictures(tmp_path)) == 1
+
+
+def drawn(node: Visualizer[Any], *images: np.ndarray) -> np.ndarray:
+    """What a node shows of these images."""
+    figure = Figure()
+    axes = figure.add_subplot()
+    node.draw(figure, axes, *images)
+    shown: np.ndarray = np.asarray(axes.images[0].get_array())
+    return shown
+
+
+def test_a_heat_map_shows_the_scores_up_to_the_percentile(tmp_path: Path) -> None:
+    scores = np.arange(100.0).reshape(10, 10)
+    figure = Figure()
+    axes = figure.add_subplot()
+    make(AnomalyHeatmap, output_dir=str(tmp_path), percentile=90.0).draw(figure, axes, scores)
+    assert axes.images[0].get_clim() == (0, pytest.approx(np.percentile(scores, 90)))
+    np.testing.assert_array_equal(np.asarray(axes.images[0].get_array()), scores)
+
+
+def test_false_colour_is_stretched_between_percentiles_band_by_band(tmp_path: Path) -> None:
+    bands = np.random.default_rng(0).normal(5, 2, (20, 30, 3))
+    found = drawn(make(FalseColorRGB, output_dir=str(tmp_path)), bands)
+    for band in range(3):
+        low, high = np.percentile(bands[..., band], [2, 98])
+        np.testing.assert_allclose(found[..., band], ((bands[..., band] - low) / (high - low)).clip(0, 1))
+
+
+def test_an_overlay_colours_what_is_found_missed_and_false(tmp_path: Path) -> None:
+    brightness = np.linspace(0, 1, 4).reshape(2, 2)
+    decided, true = np.array([[True, True], [False, False]]), np.array([[True, False], [True, False]])
+    found = drawn(make(MaskOverlay, output_dir=str(tmp_path)), brightness, decided, true)
+    strongest = found.argmax(axis=-1)
+    assert (strongest[0, 0], strongest[0, 1], strongest[1, 0]) == (1, 0, 2)
+    assert len(set(found[1, 1])) == 1
 
 
 def test_an_overlay_can_do_without_ground_truth(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
+import importlib.metadata
 from typing import TYPE_CHECKING
 
 from catenary_server.application.session import LoadedPipeline, Session
@@ -183,7 +185,7 @@ class Pipelines:
     def _confine_node(self, node: NodeConfig, area: FileArea) -> NodeConfig:
         params = dict(node.params)
         for spec in self._catalog.nodes[node.type_name].params:
-            value = params.get(spec.name, spec.default or None) if spec.is_path else None
+            value = params.get(spec.name, json.loads(spec.default or "null")) if spec.is_path else None
             if value is None:
                 continue
             if not isinstance(value, str):

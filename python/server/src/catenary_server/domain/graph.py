@@ -47,12 +47,10 @@ class Graph:
         for name in self.order:
             for port in self.types[name].inputs:
                 known = inputs.get(port.name)
-                if (name, port.name) not in fed and (known is None or known.optional):
+                if not port.variadic and (name, port.name) not in fed and (known is None or known.optional):
                     inputs[port.name] = port
         taken = {
-            (edge.source_node, edge.source_port)
-            for edge in self.edges
-            if self.types[edge.target_node].replaces_input
+            (edge.source_node, edge.source_port) for edge in self.edges if self.types[edge.target_node].replaces_input
         }
         outputs = {
             f"{name}.{port.name}": port
@@ -141,11 +139,17 @@ def _edges(pipeline: PipelineConfig, types: Mapping[str, NodeSpec]) -> tuple[tup
         fault = _edge_fault(edge, types)
         if fault is not None:
             faults.append(Violation(where, fault))
-        elif any((e.target_node, e.target_port) == (edge.target_node, edge.target_port) for e in edges):
+        elif _is_taken(edge, edges, types):
             faults.append(Violation(where, f"{connection.target} is fed twice"))
         else:
             edges.append(edge)
     return tuple(edges), faults
+
+
+def _is_taken(edge: Edge, edges: list[Edge], types: Mapping[str, NodeSpec]) -> bool:
+    port = types[edge.target_node].input(edge.target_port)
+    single = port is not None and not port.variadic
+    return single and any((e.target_node, e.target_port) == (edge.target_node, edge.target_port) for e in edges)
 
 
 def _edge(connection: Connection) -> Edge | None:
@@ -180,7 +184,7 @@ def _missing_inputs(edges: tuple[Edge, ...], types: Mapping[str, NodeSpec]) -> I
     entries: dict[str, PortSpec] = {}
     for name, spec in types.items():
         for port in spec.inputs:
-            if (name, port.name) in fed:
+            if port.variadic or (name, port.name) in fed:
                 continue
             known = entries.setdefault(port.name, port)
             if known.dtype is not port.dtype or len(known.shape) != len(port.shape):

@@ -43,11 +43,16 @@ class PortSpec:
     shape: tuple[int, ...]
     optional: bool = False
     description: str = ""
+    variadic: bool = False
+    """Whether several connections may end in it. Only connections feed it: it is no input of the pipeline."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ParamSpec:
-    """One parameter of a node type. `type` is its JSON Schema type, or `path` for a folder that the node writes to."""
+    """One parameter of a node type. `type` is its JSON Schema type, or `path` for a folder that the node writes to.
+
+    `default` is JSON, and empty for a required parameter.
+    """
 
     name: str
     type: str
@@ -77,6 +82,7 @@ class NodeSpec:
     source: str = "builtin"
     plugin_name: str = ""
     statistical: bool = False
+    citation: str = ""
 
     @property
     def replaces_input(self) -> bool:

@@ -80,14 +80,14 @@ class GradientModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[return-value]  # Lightning types plain dicts loosely
 
     def on_train_epoch_start(self) -> None:
-        """Let schedules of nodes go on; only what learns, and its losses, are in training mode."""
+        """Let schedules of nodes go on; only what learns, losses and monitors are in training mode."""
         self._epoch_losses = {}
         self._switch_modes()
         for _, node in self.pipeline.nodes():
             node.begin_epoch(self.current_epoch, self._config.training.trainer.max_epochs)
 
     def _switch_modes(self) -> None:
-        losses = self.pipeline.of_category(NodeCategory.LOSS, NodeCategory.REGULARIZER)
+        along = self.pipeline.of_category(NodeCategory.LOSS, NodeCategory.REGULARIZER, NodeCategory.SINK)
         for name, node in self.pipeline.nodes():
             node.train(name in self._learning or name in losses)
 
@@ -95,8 +95,10 @@ class GradientModule(pl.LightningModule):
         """Losses and metrics of a batch; None leaves the step out."""
         del batch_idx
         self._rate = self._current_rate()  # before the step: at the end of an epoch a schedule changes it
-        names = {*self._config.loss_nodes, *self._config.metric_nodes}
-        values = self.pipeline.compute(batch, names)
+        monitors = self.pipeline.of_category(NodeCategory.SINK)
+        names = {*self._config.loss_nodes, *self._config.metric_nodes, *monitors}
+        with self.pipeline.profiler.stage(Stage.TRAIN):
+            values = self.pipeline.compute(batch, names)
         losses = {f"{name}_loss": values[name]["loss"] for name in self._config.loss_nodes if name in values}
         if not losses:
             raise Failure(Reason.DATASET_INVALID, "no loss can be computed: the data has no ground truth for it")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from catenary_server.domain.graph import Graph
-    from catenary_server.domain.node import NodeCategory
+    from catenary_server.domain.node import NodeCategory, PortSpec
     from catenary_server.domain.pipeline import PipelineConfig
     from catenary_server.nodes.node import Node
 
@@ -22,6 +22,12 @@ Batch = dict[str, Tensor]
 """Tensors by entry port: `cube` [B, H, W, C], where known `mask` [B, H, W] and `wavelengths` [B, C]."""
 
 Values = dict[str, dict[str, Tensor]]
+Collected = dict[str, Tensor]
+"""What the connections of a variadic port bring, by `node.port`."""
+
+Inputs = dict[str, Any]
+"""What a node is called with, by input port: tensors, `Collected` for a variadic port."""
+
 """What was computed: by node, then by output port. A node that lacked a required input is not in it."""
 
 
@@ -39,9 +45,10 @@ class PipelineModule(nn.Module):
         # A list, not a ModuleDict: that one forbids names such as `keys` or `type`, which a client may well give.
         self._modules_in_order = nn.ModuleList(nodes[name] for name in graph.order)
         self._places = {name: place for place, name in enumerate(graph.order)}
-        self._sources = {
-            (edge.target_node, edge.target_port): (edge.source_node, edge.source_port) for edge in graph.edges
-        }
+        self._sources: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for edge in graph.edges:
+            place = (edge.target_node, edge.target_port)
+            self._sources.setdefault(place, []).append((edge.source_node, edge.source_port))
 
     def node(self, name: str) -> Node[Any]:
         """A node by name."""
@@ -71,21 +78,32 @@ class PipelineModule(nn.Module):
 
     def sources_of(self, name: str) -> frozenset[str]:
         """The nodes that feed a node."""
-        return frozenset(source for (target, _), (source, _) in self._sources.items() if target == name)
+        return frozenset(
+            source for (target, _), places in self._sources.items() if target == name for source, _ in places
+        )
 
-    def inputs_of(self, name: str, values: Values, entries: Batch) -> Batch | None:
+    def inputs_of(self, name: str, values: Values, entries: Batch) -> Inputs | None:
         """The inputs of a node from what is computed and what came in; None if a required one is absent."""
-        inputs: Batch = {}
+        inputs: Inputs = {}
         for port in self.graph.types[name].inputs:
-            source = self._sources.get((name, port.name))
-            value = entries.get(port.name) if source is None else values.get(source[0], {}).get(source[1])
+            value = self._value_at(name, port, values, entries)
             if value is not None:
                 inputs[port.name] = value
             elif not port.optional:
                 return None
         return inputs
 
-    def _run(self, name: str, inputs: Batch) -> dict[str, Tensor]:
+    def _value_at(self, name: str, port: PortSpec, values: Values, entries: Batch) -> Tensor | Collected | None:
+        sources = self._sources.get((name, port.name), [])
+        if port.variadic:
+            found = ((f"{node}.{output}", values.get(node, {}).get(output)) for node, output in sources)
+            return {key: value for key, value in found if value is not None} or None
+        if not sources:
+            return entries.get(port.name)
+        ((node, output),) = sources
+        return values.get(node, {}).get(output)
+
+    def _run(self, name: str, inputs: Inputs) -> dict[str, Tensor]:
         node, type_name = self.node(name), self.graph.types[name].class_name
         if isinstance(node, StatisticalNode) and not node.is_fitted:
             raise Failure(

@@ -51,7 +51,7 @@ class RankAUROC(torchmetrics.Metric):
 
 
 class AUROC(MetricNode[NodeParams]):
-    """Area under the ROC curve: the chance that an anomaly scores above a background pixel (Fawcett 2006).
+    """Area under the ROC curve: the chance that an anomaly scores above a background pixel (Hanley & McNeil 1982).
 
     Exact, not binned. NaN, and therefore not reported, where only one class is present.
     """
@@ -61,6 +61,8 @@ class AUROC(MetricNode[NodeParams]):
         tags=("ANOMALY",),
         inputs=(score_port("scores", "scores, larger = more anomalous"), mask_port("targets", "ground truth")),
         outputs=(scalar_port("value", "area under the curve, 0 to 1"),),
+        citation="Hanley & McNeil, The meaning and use of the area under a receiver operating characteristic "
+        "(ROC) curve, Radiology 143, 1982",
     )
 
     def metric(self) -> RankAUROC:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import torch
@@ -35,6 +36,11 @@ class DecisionMetric(MetricNode[NodeParams]):
 class IoU(DecisionMetric):
     """Intersection over union of decided and true anomalies (Jaccard 1912): TP / (TP + FP + FN)."""
 
+    declaration = dataclasses.replace(
+        DecisionMetric.declaration,
+        citation="Jaccard, The distribution of the flora in the alpine zone, New Phytologist 11, 1912",
+    )
+
     def metric(self) -> torchmetrics.Metric:
         """A fresh accumulator."""
         return BinaryJaccardIndex(validate_args=False)
@@ -58,6 +64,10 @@ class Recall(DecisionMetric):
 
 class F1(DecisionMetric):
     """Harmonic mean of precision and recall (van Rijsbergen 1979): 2 TP / (2 TP + FP + FN)."""
+
+    declaration = dataclasses.replace(
+        DecisionMetric.declaration, citation="van Rijsbergen, Information retrieval, 2nd edition, 1979"
+    )
 
     def metric(self) -> torchmetrics.Metric:
         """A fresh accumulator."""

@@ -38,6 +38,7 @@ class DeepSVDDCenterTracker(StatisticalNode[DeepSVDDCenterTrackerParams]):
         inputs=(cube_port("embeddings", "embeddings of pixels"),),
         outputs=(vector_port("center", "the centre, [D]"),),
         fitted={"center": ("embedding",)},
+        citation="Ruff et al., Deep one-class classification, ICML 2018",
     )
 
     def __init__(self, params: DeepSVDDCenterTrackerParams) -> None:

@@ -45,6 +45,7 @@ class DeepSVDDProjection(StatisticalNode[DeepSVDDProjectionParams]):
         outputs=(cube_port("embeddings", "embeddings, [B, H, W, out_features]"),),
         learns=True,
         fit_batches=1,
+        citation="Ruff et al., Deep one-class classification, ICML 2018",
     )
 
     def __init__(self, params: DeepSVDDProjectionParams) -> None:

@@ -24,6 +24,7 @@ class DeepSVDDScores(Node[NodeParams]):
         tags=("ANOMALY",),
         inputs=(cube_port("embeddings", "embeddings of pixels"), vector_port("center", "the centre, [D]")),
         outputs=(score_port("scores", "squared distances"),),
+        citation="Ruff et al., Deep one-class classification, ICML 2018",
     )
 
     def forward(self, embeddings: Tensor, center: Tensor) -> Outputs:

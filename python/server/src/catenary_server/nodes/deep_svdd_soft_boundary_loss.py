@@ -44,6 +44,7 @@ class DeepSVDDSoftBoundaryLoss(Node[DeepSVDDSoftBoundaryLossParams]):
         tags=("ANOMALY",),
         inputs=(cube_port("embeddings", "embeddings of pixels"), vector_port("center", "the centre, [D]")),
         outputs=(scalar_port("loss", "the objective"),),
+        citation="Ruff et al., Deep one-class classification, ICML 2018",
     )
 
     def __init__(self, params: DeepSVDDSoftBoundaryLossParams) -> None:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from catenary_server.domain.node import NodeCategory, PortSpec
-from catenary_server.domain.tensor import DType
+from catenary_server.domain.node import NodeCategory
 from catenary_server.nodes.node import Declaration
 from catenary_server.nodes.params import param
-from catenary_server.nodes.ports import cube_port
+from catenary_server.nodes.ports import cube_port, wavelengths_port
 from catenary_server.nodes.visualizer import Visualizer, VisualizerParams, as_array
 
 if TYPE_CHECKING:
@@ -46,13 +45,7 @@ class FalseColorRGB(Visualizer[FalseColorRGBParams]):
         params=FalseColorRGBParams,
         inputs=(
             cube_port("data", "spectra"),
-            PortSpec(
-                name="wavelengths",
-                dtype=DType.FLOAT32,
-                shape=(-1, -1),
-                optional=True,
-                description="band centres in nanometres, [B, C]",
-            ),
+            wavelengths_port(optional=True),
         ),
     )
     file_stem = "false_color"

@@ -44,6 +44,8 @@ class Declaration:
     """Tensors that the statistical phase makes, each with its axes by name; axes of one name have one size."""
     fit_batches: int | None = None
     """How many batches the statistical phase needs; None = all."""
+    citation: str = ""
+    """The paper it follows, when there is one."""
 
 
 class Node(nn.Module, Generic[P]):
@@ -77,6 +79,7 @@ class Node(nn.Module, Generic[P]):
             params=declared.params.specs(),
             tags=declared.tags,
             statistical=issubclass(cls, StatisticalNode),
+            citation=declared.citation,
         )
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:

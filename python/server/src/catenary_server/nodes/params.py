@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 import typing
 from pathlib import Path
@@ -102,7 +103,7 @@ class _Rule:
             name=self.field.name,
             type=_JSON_TYPES[self.kind],
             required=self.required,
-            default="" if self.required or default is None else str(default),
+            default="" if self.required else json.dumps(default, default=str),
             description=self.field.metadata["description"],
             validation=self._validation(),
         )

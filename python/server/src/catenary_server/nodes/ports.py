@@ -26,6 +26,11 @@ def mask_port(name: str, description: str, *, optional: bool = False) -> PortSpe
     return PortSpec(name=name, dtype=DType.INT32, shape=(-1, -1, -1), optional=optional, description=description)
 
 
+def wavelengths_port(description: str = "band centres in nanometres, [B, C]", *, optional: bool = False) -> PortSpec:
+    """Band centres of each cube in nanometres, float32 [B, C]."""
+    return PortSpec(name="wavelengths", dtype=DType.FLOAT32, shape=(-1, -1), optional=optional, description=description)
+
+
 def vector_port(name: str, description: str) -> PortSpec:
     """A vector that all pixels share, float32 [D]."""
     return PortSpec(name=name, dtype=DType.FLOAT32, shape=(-1,), description=description)

@@ -46,6 +46,7 @@ class RandomFourierFeatures(StatisticalNode[RandomFourierFeaturesParams]):
         inputs=(cube_port("data", "pixels"),),
         outputs=(cube_port("features", "features, [B, H, W, n_features]"),),
         fitted={"frequencies": ("channels", "features"), "phases": ("features",)},
+        citation="Rahimi & Recht, Random features for large-scale kernel machines, NIPS 2007",
     )
 
     def __init__(self, params: RandomFourierFeaturesParams) -> None:

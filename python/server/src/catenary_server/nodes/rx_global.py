@@ -49,6 +49,8 @@ class RXGlobal(StatisticalNode[RXGlobalParams]):
         ),
         outputs=(score_port("scores", "squared Mahalanobis distances"),),
         fitted={"mean": ("bands",), "covariance": ("bands", "bands"), "precision": ("bands", "bands")},
+        citation="Reed & Yu, Adaptive multiple-band CFAR detection of an optical pattern with unknown spectral "
+        "distribution, IEEE Trans. ASSP 38, 1990",
     )
 
     def __init__(self, params: RXGlobalParams) -> None:

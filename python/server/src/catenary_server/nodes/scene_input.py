@@ -5,22 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catenary_server.domain.failure import Failure, Reason, Violation
-from catenary_server.domain.node import NodeCategory, PortSpec
-from catenary_server.domain.tensor import DType
+from catenary_server.domain.node import NodeCategory
 from catenary_server.nodes.node import Declaration, Node, Outputs
 from catenary_server.nodes.params import NodeParams
-from catenary_server.nodes.ports import cube_port, mask_port
+from catenary_server.nodes.ports import cube_port, mask_port, wavelengths_port
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_WAVELENGTHS = PortSpec(
-    name="wavelengths",
-    dtype=DType.FLOAT32,
-    shape=(-1, -1),
-    optional=True,
-    description="band centres in nanometres, [B, C]",
-)
 
 
 class SceneInput(Node[NodeParams]):
@@ -31,9 +22,13 @@ class SceneInput(Node[NodeParams]):
         inputs=(
             cube_port("cube", "scenes or tiles of one shape"),
             mask_port("mask", "ground truth, 0 = background", optional=True),
-            _WAVELENGTHS,
+            wavelengths_port(optional=True),
         ),
-        outputs=(cube_port("cube", "the cube"), mask_port("mask", "the ground truth, where given"), _WAVELENGTHS),
+        outputs=(
+            cube_port("cube", "the cube"),
+            mask_port("mask", "the ground truth, where given"),
+            wavelengths_port(optional=True),
+        ),
     )
 
     def forward(self, cube: Tensor, mask: Tensor | None = None, wavelengths: Tensor | None = None) -> Outputs:

@@ -42,6 +42,8 @@ class ScoreToLogit(StatisticalNode[ScoreToLogitParams]):
         outputs=(score_port("logits", "logits of being an anomaly"),),
         learns=True,
         fitted={"mean": ("one",), "std": ("one",)},
+        citation="Platt, Probabilistic outputs for support vector machines and comparisons to regularized "
+        "likelihood methods, 1999",
     )
 
     def __init__(self, params: ScoreToLogitParams) -> None:

@@ -34,6 +34,7 @@ class SelectorEntropyRegularizer(Node[SelectorEntropyRegularizerParams]):
         tags=("DIM_REDUCTION",),
         inputs=(matrix_port("weights", "rows that sum to 1, [n_select, bands]"),),
         outputs=(scalar_port("loss", "weighted entropy"),),
+        citation="Shannon, A mathematical theory of communication, Bell System Technical Journal 27, 1948",
     )
 
     def forward(self, weights: Tensor) -> Outputs:

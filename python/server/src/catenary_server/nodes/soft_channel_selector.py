@@ -52,6 +52,8 @@ class SoftChannelSelector(StatisticalNode[SoftChannelSelectorParams]):
         ),
         learns=True,
         fitted={"logits": ("channels", "bands")},
+        citation="Jang, Gu & Poole, Categorical reparameterization with Gumbel-softmax, ICLR 2017; Maddison, Mnih"
+        " & Teh, The Concrete distribution, ICLR 2017",
     )
 
     def __init__(self, params: SoftChannelSelectorParams) -> None:

@@ -43,6 +43,8 @@ class TrainablePCA(StatisticalNode[TrainablePCAParams]):
         inputs=(cube_port("data", "spectra"),),
         outputs=(cube_port("projected", "components, [B, H, W, n_components]"),),
         fitted={"mean": ("bands",), "components": ("components", "bands"), "scale": ("components",)},
+        citation="Pearson, On lines and planes of closest fit to systems of points in space, Philosophical "
+        "Magazine 2, 1901",
     )
 
     def __init__(self, params: TrainablePCAParams) -> None:
