@@ -89,7 +89,7 @@ class GradientModule(pl.LightningModule):
     def _switch_modes(self) -> None:
         along = self.pipeline.of_category(NodeCategory.LOSS, NodeCategory.REGULARIZER, NodeCategory.SINK)
         for name, node in self.pipeline.nodes():
-            node.train(name in self._learning or name in losses)
+            node.train(name in self._learning or name in along)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Losses and metrics of a batch; None leaves the step out."""

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Batch = dict[str, Tensor]
 """Tensors by entry port: `cube` [B, H, W, C], where known `mask` [B, H, W] and `wavelengths` [B, C]."""
 
-Values = dict[str, dict[str, Tensor]]
 Collected = dict[str, Tensor]
 """What the connections of a variadic port bring, by `node.port`."""
 
@@ -29,6 +28,7 @@ Inputs = dict[str, Any]
 """What a node is called with, by input port: tensors, `Collected` for a variadic port."""
 
 """What was computed: by node, then by output port. A node that lacked a required input is not in it."""
+Values = dict[str, dict[str, Tensor]]
 
 
 class PipelineModule(nn.Module):
