@@ -12,6 +12,10 @@ import click
 from catenary_server.application.sessions import SessionLimits
 from catenary_server.launch import relaunch
 from catenary_server.settings import MEBIBYTE, Settings, SettingsError
+from catenary_server.transport.settings import CallLimits
+
+CALLS = CallLimits()
+FILE = click.Path(path_type=Path)
 
 EXAMPLES = """
 Examples:
@@ -19,6 +23,7 @@ Examples:
 \b
   catenary serve
   catenary serve --port 50051 --data /srv/scenes --artifacts /srv/catenary
+  catenary serve --host 0.0.0.0 --tls-cert server.pem --tls-key server.key --tokens tokens
   catenary serve --host 0.0.0.0 --insecure --configs ./configs --configs ./team-configs
 """
 
@@ -49,6 +54,12 @@ def default_configs() -> tuple[Path, ...]:
     "--port", default=50051, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
 )
 @click.option("--insecure", is_flag=True, help="Listen on a network address without encryption or authentication.")
+@click.option("--tls-cert", type=FILE, help="Certificate in PEM, its intermediates behind it; with --tls-key.")
+@click.option("--tls-key", type=FILE, help="Private key of the certificate in PEM, without a password.")
+@click.option("--tls-client-ca", type=FILE, help="Authorities in PEM; clients then need a certificate of one of them.")
+@click.option(
+    "--tokens", type=FILE, help="File of tokens, as `catenary tokens create` writes it; SIGHUP reads it again."
+)
 @click.option(
     "--configs", multiple=True, type=click.Path(path_type=Path), help="Root of configurations; repeatable. [./configs]"
 )
@@ -68,6 +79,46 @@ def default_configs() -> tuple[Path, ...]:
     help="Largest inference message, in MiB.",
 )
 @click.option("--max-sessions", default=1000, show_default=True, type=click.IntRange(1), help="Sessions open at once.")
+@click.option(
+    "--max-sessions-per-principal",
+    type=click.IntRange(1),
+    help="Sessions of one principal.  [default: half of --max-sessions with --tokens, else all]",
+)
+@click.option(
+    "--max-calls",
+    default=CALLS.calls,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Calls of one principal under way at once.",
+)
+@click.option(
+    "--max-streams",
+    default=CALLS.streams,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Streams of one principal open at once.",
+)
+@click.option(
+    "--max-request-memory",
+    default=CALLS.memory // MEBIBYTE,
+    show_default=True,
+    type=click.IntRange(1),
+    help="MiB that large requests under way may hold together.",
+)
+@click.option(
+    "--connection-age",
+    default=CALLS.connection_age,
+    show_default=True,
+    type=click.FloatRange(1),
+    help="Seconds after which a connection takes no new calls; clients connect again by themselves.",
+)
+@click.option(
+    "--connection-grace",
+    default=CALLS.connection_grace,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds that streams on such a connection may still last.",
+)
 @click.option(
     "--idle-timeout",
     default=3600.0,
@@ -95,15 +146,16 @@ def serve(*, log_level: str, log_format: str, **options: Any) -> None:  # noqa: 
 
     Exit codes: 0 after a clean stop, 2 for settings that cannot work, 3 if the port is taken.
     """
-    from catenary_server import logs, wiring  # noqa: PLC0415 - so that --help and completion stay quick
+    from catenary_server import access, logs, wiring  # noqa: PLC0415 - so that --help and completion stay quick
 
     logs.configure(log_level, log_format)
     try:
         settings = _settings(options)
         settings.check()
+        server_access = access.Access(settings)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
-    sys.exit(wiring.run(settings))
+    sys.exit(wiring.run(settings, server_access))
 
 
 def _settings(options: dict[str, Any]) -> Settings:
@@ -114,13 +166,17 @@ def _settings(options: dict[str, Any]) -> Settings:
     limits = dataclasses.replace(
         SessionLimits(),
         per_server=options["max_sessions"],
-        per_principal=options["max_sessions"],
+        per_principal=options["max_sessions_per_principal"] or _share(options),
         idle_timeout=options["idle_timeout"],
     )
     return Settings(
         host=options["host"],
         port=options["port"],
         insecure=options["insecure"],
+        tls_cert=options["tls_cert"],
+        tls_key=options["tls_key"],
+        tls_client_ca=options["tls_client_ca"],
+        tokens=options["tokens"],
         configs=tuple(path.resolve() for path in configs),
         artifacts=options["artifacts"].resolve(),
         data=tuple(path.resolve() for path in options["data"]),
@@ -129,4 +185,17 @@ def _settings(options: dict[str, Any]) -> Settings:
         reflection=not options["no_reflection"],
         port_file=options["port_file"],
         sessions=limits,
+        calls=CallLimits(
+            calls=options["max_calls"],
+            streams=options["max_streams"],
+            memory=options["max_request_memory"] * MEBIBYTE,
+            connection_age=options["connection_age"],
+            connection_grace=options["connection_grace"],
+        ),
     )
+
+
+def _share(options: dict[str, Any]) -> int:
+    """Sessions of one principal, so that none of several can take them all."""
+    sessions: int = options["max_sessions"]
+    return sessions if options["tokens"] is None else max(1, sessions // 2)

@@ -7,6 +7,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from catenary_server.application.sessions import SessionLimits
+from catenary_server.transport.settings import CallLimits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +26,10 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 50051
     insecure: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    tokens: Path | None = None
     configs: tuple[Path, ...]
     artifacts: Path
     data: tuple[Path, ...] = ()
@@ -33,6 +38,7 @@ class Settings:
     reflection: bool = True
     port_file: Path | None = None
     sessions: SessionLimits = dataclasses.field(default_factory=SessionLimits)
+    calls: CallLimits = dataclasses.field(default_factory=CallLimits)
 
     def check(self) -> None:
         """Refuse what would start a server that is open to the network by accident, or that finds nothing.
@@ -40,16 +46,38 @@ class Settings:
         Raises:
             SettingsError: with what to change.
         """
-        if not self.insecure and not self.loopback:
-            message = (
-                f"{self.host} can be reached from the network, and there is no encryption or authentication yet: "
-                "serve on 127.0.0.1, or say --insecure if the network itself is trusted"
-            )
+        self._check_tls()
+        self._check_exposure()
+        if self.calls.memory < self.max_message_size:
+            message = "a request of --max-message-size would never find room: raise --max-request-memory"
             raise SettingsError(message)
         for root in (*self.configs, *self.data):
             if not root.is_dir():
                 message = f"{root} is not a folder; create it or name another with --configs or --data"
                 raise SettingsError(message)
+
+    def _check_tls(self) -> None:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            message = "a certificate and its key belong together: give both --tls-cert and --tls-key"
+            raise SettingsError(message)
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            message = "--tls-client-ca asks clients for certificates, which needs --tls-cert and --tls-key"
+            raise SettingsError(message)
+
+    def _check_exposure(self) -> None:
+        if self.insecure or self.loopback:
+            return
+        missing = [
+            option
+            for option, value in (("--tls-cert and --tls-key", self.tls_cert), ("--tokens", self.tokens))
+            if value is None
+        ]
+        if missing:
+            message = (
+                f"{self.host} can be reached from the network, where a server needs encryption and authentication: "
+                f"add {' and '.join(missing)}, serve on 127.0.0.1, or say --insecure if the network itself is trusted"
+            )
+            raise SettingsError(message)
 
     @property
     def loopback(self) -> bool:

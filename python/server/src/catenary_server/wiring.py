@@ -20,12 +20,13 @@ from catenary_server.configuration.child import COMPOSITION_MODULE
 from catenary_server.configuration.source import HydraConfigSource
 from catenary_server.runtimes import ProcessRuntime
 from catenary_server.storage.local import LocalStorage
-from catenary_server.transport.interceptors.authentication import ANONYMOUS, AnonymousAuthenticator
+from catenary_server.transport.interceptors.authentication import ANONYMOUS
 from catenary_server.transport.server import GrpcServer, ListenError, build_server
 from catenary_server.transport.services import Services
 from catenary_server.transport.settings import MessageSizes, TransportSettings
 
 if TYPE_CHECKING:
+    from catenary_server.access import Access
     from catenary_server.domain.runtime import Catalog
     from catenary_server.settings import Settings
 
@@ -35,25 +36,27 @@ CANNOT_LISTEN = 3
 """Exit code when the address is taken."""
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, access: Access) -> int:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once. Returns the exit code."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(_serve(settings))
+            runner.run(_serve(settings, access))
         except ListenError as error:
             log.error("%s; take another --port, or 0 for a free one", error)  # noqa: TRY400 - no stack is needed
             return CANNOT_LISTEN
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, access: Access) -> None:
     log.info("Starting Catenary gRPC server on %s:%s", settings.host, settings.port)
     stop = _stop_signal()
+    if settings.tokens is not None or settings.tls_cert is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, access.reread)
     runtime = ProcessRuntime(preload=(COMPOSITION_MODULE,))
     catalog = await runtime.start()
     try:
         services = _services(settings, runtime, catalog)
-        server = build_server(_transport(settings), services, AnonymousAuthenticator())
+        server = build_server(_transport(settings, access), services, access.authenticator)
         port = await server.start()
         await server.set_serving(serving=True)
         expiry = asyncio.create_task(services.sessions.expire_idle(), name="expire idle sessions")
@@ -90,9 +93,16 @@ def _services(settings: Settings, runtime: ProcessRuntime, catalog: Catalog) -> 
     )
 
 
-def _transport(settings: Settings) -> TransportSettings:
-    sizes = MessageSizes(inference=settings.max_message_size)
-    return TransportSettings(host=settings.host, port=settings.port, sizes=sizes, reflection=settings.reflection)
+def _transport(settings: Settings, access: Access) -> TransportSettings:
+    return TransportSettings(
+        host=settings.host,
+        port=settings.port,
+        sizes=MessageSizes(inference=settings.max_message_size),
+        limits=settings.calls,
+        reflection=settings.reflection,
+        loopback=settings.loopback,
+        credentials=access.credentials(),
+    )
 
 
 def _announce(settings: Settings, port: int) -> None:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import hmac
+import logging
+import time
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from catenary_server.domain.access import ANONYMOUS, digest_of
+from catenary_server.domain.failure import Failure, Reason
+from catenary_server.transport.methods import contract_methods
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from catenary_server.domain.access import Grant
     from catenary_server.transport.methods import Method
 
-ANONYMOUS = "anonymous"
-"""The one principal of a server without tokens."""
+__all__ = ["ANONYMOUS", "AnonymousAuthenticator", "Authenticator", "TokenAuthenticator", "contract_scopes"]
+
+HEADER = "authorization"
+SCHEME = "bearer"
+
+log = logging.getLogger(__name__)
 
 
 class Authenticator(Protocol):
@@ -31,3 +43,59 @@ class AnonymousAuthenticator:
     def authenticate(self, method: Method, metadata: Mapping[str, str | bytes]) -> str:  # noqa: ARG002 - not needed here
         """The anonymous principal."""
         return ANONYMOUS
+
+
+class TokenAuthenticator:
+    """Knows callers by the bearer token in the `authorization` header of their call.
+
+    Args:
+        grants: what each token grants, by its digest.
+        clock: Unix seconds, for tokens that expire.
+    """
+
+    def __init__(self, grants: Mapping[bytes, Grant], clock: Callable[[], float] = time.time) -> None:
+        self._grants = grants
+        self._clock = clock
+
+    def replace(self, grants: Mapping[bytes, Grant]) -> None:
+        """Know these tokens from now on, and no others; calls under way go on."""
+        self._grants = grants
+
+    def authenticate(self, method: Method, metadata: Mapping[str, str | bytes]) -> str:
+        """See `Authenticator`. An RPC that declares no scope may be called by nobody.
+
+        Raises:
+            Failure: TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SCOPE_MISSING.
+        """
+        grant = self._granted(metadata)
+        if grant.expired(self._clock()):
+            log.info("refused an expired token", extra={"principal": grant.principal, "rpc": method.path})
+            raise Failure(
+                Reason.TOKEN_EXPIRED, "the token is past its end; ask the operator of the server for a new one"
+            )
+        if method.scope not in grant.scopes:
+            log.info("refused for want of a scope", extra={"principal": grant.principal, "rpc": method.path})
+            raise Failure(
+                Reason.SCOPE_MISSING,
+                f"the token of {grant.principal} lacks the scope {method.scope!r}; use one that carries it",
+                metadata={"scope": method.scope},
+            )
+        return grant.principal
+
+    def _granted(self, metadata: Mapping[str, str | bytes]) -> Grant:
+        header = metadata.get(HEADER)
+        if header is None:
+            raise Failure(Reason.TOKEN_MISSING, f"this server asks for a token: send {HEADER}: Bearer <token>")
+        scheme, _, token = str(header).partition(" ")
+        digest = digest_of(token) if scheme.lower() == SCHEME else None
+        grant = None if digest is None else self._grants.get(digest)
+        # The search compares digests: how long it takes tells of them what nobody can turn into a token. The last
+        # comparison takes the same time for every outcome all the same.
+        if digest is None or grant is None or not hmac.compare_digest(digest, grant.digest):
+            raise Failure(Reason.TOKEN_INVALID, "the server does not know this token; ask its operator for one")
+        return grant
+
+
+def contract_scopes() -> frozenset[str]:
+    """Every scope that an RPC of the contract declares."""
+    return frozenset(method.scope for method in contract_methods().values()) - {""}
