@@ -47,10 +47,14 @@ def read_measurements(path: Path, processing_mode: ProcessingMode | None = None)
     """
     path = Path(path)
     reader = _reader_for(path)
-    default = ProcessingMode.REFLECTANCE if path.suffix.lower() == ".cu3s" else ProcessingMode.RAW
-    mode = default if processing_mode is None else processing_mode
+    mode = default_processing_mode(path.suffix) if processing_mode is None else processing_mode
     opened = _guarded(path, lambda: reader(path, mode))
     return Measurements(len(opened), lambda index: _guarded(path, lambda: opened[index]))
+
+
+def default_processing_mode(suffix: str) -> ProcessingMode:
+    """What a file is processed as unless somebody says otherwise; the case of the suffix does not matter."""
+    return ProcessingMode.REFLECTANCE if suffix.lower() == ".cu3s" else ProcessingMode.RAW
 
 
 def _reader_for(path: Path) -> Callable[[Path, ProcessingMode], Measurements]:

@@ -89,7 +89,8 @@ def _services(settings: Settings, runtime: ProcessRuntime, catalog: Catalog) -> 
         training=Training(pipelines=pipelines, configs=configs),
         trainruns=TrainRuns(sessions=sessions, pipelines=pipelines, configs=configs),
         inferences=Inferences(),
-        discovery=Discovery(sessions=sessions, catalog=catalog),
+        discovery=Discovery(sessions=sessions, catalog=catalog, configs=configs, storage=storage),
+        profiling=Profiling(),
     )
 
 

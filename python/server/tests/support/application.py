@@ -67,9 +67,10 @@ def build_application(folder: Path, limits: SessionLimits | None = None) -> Appl
     for name in ("configs", "artifacts", "data"):
         (folder / name).mkdir(exist_ok=True)
     runtime, source, clock = FakeRuntime(), FakeConfigs(folder / "configs"), Clock()
+    storage = LocalStorage(folder / "artifacts", [folder / "data"])
     sessions = Sessions(
         configs=source,
-        storage=LocalStorage(folder / "artifacts", [folder / "data"]),
+        storage=storage,
         limits=limits or SessionLimits(),
         devices=[device.name for device in CATALOG.devices],
         clock=clock,
@@ -85,7 +86,9 @@ def build_application(folder: Path, limits: SessionLimits | None = None) -> Appl
         training=Training(pipelines=pipelines, configs=source),
         trainruns=TrainRuns(sessions=sessions, pipelines=pipelines, configs=source),
         inferences=Inferences(),
-        discovery=Discovery(sessions=sessions, catalog=CATALOG),
+        discovery=Discovery(sessions=sessions, catalog=CATALOG, configs=source, storage=storage),
+        profiling=Profiling(),
+        control=Control(),
     )
 
 

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from catenary_server.configuration.pipeline_files import find_pipeline, list_pipelines
+from catenary_server.configuration.training_means import training_means
 from catenary_server.domain.config_source import CONFIG_TYPES, ConfigFile, ConfigReport, ResolvedConfig
 from catenary_server.domain.failure import Failure, Reason, Resource, Violation
 from catenary_server.domain.pipeline import Connection, NodeConfig, PipelineConfig, PipelineMetadata
@@ -14,6 +16,9 @@ from catenary_server.domain.training import DataConfig, SyntheticConfig, Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from catenary_server.domain.config_source import TrainingMeans
+    from catenary_server.domain.pipeline import PipelineFile
 
 PIPELINE: dict[str, Any] = {
     "metadata": {"name": "small", "description": "two nodes"},
@@ -68,6 +73,15 @@ class FakeConfigs:
             for group, _, name in (key.partition("/") for key in sorted(FILES))
             if config_type in ("", group)
         )
+
+    async def list_pipelines(self, own: Path) -> tuple[PipelineFile, ...]:
+        return list_pipelines((self.root,), own)
+
+    async def find_pipeline(self, path: str, own: Path) -> PipelineFile:
+        return find_pipeline(path, (self.root,), own)
+
+    def training_means(self) -> TrainingMeans:
+        return training_means()
 
     def schema(self, config_type: str) -> str:
         return json.dumps({"title": config_type})

@@ -11,7 +11,7 @@ import numpy as np
 from catenary_server.domain.failure import Failure, Reason, Resource
 from catenary_server.domain.node import NodeCategory, NodeSpec, ParamSpec, PortSpec
 from catenary_server.domain.progress import Progress
-from catenary_server.domain.runtime import Catalog, Device, Inference, WeightsReport
+from catenary_server.domain.runtime import Catalog, DataReader, Device, Inference, WeightsReport
 from catenary_server.domain.tensor import DType, Tensor
 
 if TYPE_CHECKING:
@@ -58,6 +58,15 @@ CATALOG = Catalog(
         )
     },
     devices=(Device(name="cpu", description="a processor", memory_total_bytes=1024),),
+    readers=(
+        DataReader(suffix=".npz", missing_requirement="", processing_modes=("Raw",), default_processing_mode="Raw"),
+        DataReader(
+            suffix=".cu3s",
+            missing_requirement="install it",
+            processing_modes=("Raw", "Reflectance"),
+            default_processing_mode="Reflectance",
+        ),
+    ),
 )
 
 PLAN: tuple[Progress | str | Failure, ...] = (

@@ -129,7 +129,7 @@ class CallbackTypeInfo(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
     type: _builtins.str
-    """Name in the configuration, for example `EarlyStopping`."""
+    """Name in the configuration, for example `early_stopping`."""
     description: _builtins.str
     """What it does."""
     @_builtins.property

@@ -23,7 +23,7 @@ def read_cu3s(path: Path, mode: ProcessingMode) -> Measurements:
         ReaderUnavailable: the package or the SDK below it is not installed.
         SceneInvalid: the SDK cannot open the session, or cannot process it (no references, for one).
     """
-    cuvis = _vendor_package(path)
+    cuvis = _vendor_package(path.name)
     try:
         session = cuvis.SessionFile(str(path))
         context = cuvis.ProcessingContext(session)
@@ -64,12 +64,21 @@ def _scene(image: Any, path: Path, index: int, count: int) -> Scene:  # noqa: AN
     )
 
 
-def _vendor_package(path: Path) -> Any:  # noqa: ANN401 - the vendor's type is not installed
+def missing_requirement() -> str:
+    """What has to be installed to read these files; empty if nothing has."""
+    try:
+        _vendor_package("a .cu3s file")
+    except ReaderUnavailable as error:
+        return str(error)
+    return ""
+
+
+def _vendor_package(name: str) -> Any:  # noqa: ANN401 - the vendor's type is not installed
     try:
         return importlib.import_module("cuvis")
     # The package ends the program (SystemExit) where its SDK is not installed.
     except (ImportError, OSError, NotImplementedError, SystemExit) as error:
         raise ReaderUnavailable(
-            f"{path.name} needs the camera vendor's reader: install the Cuvis C SDK, set CUVIS to its folder, then "
+            f"{name} needs the camera vendor's reader: install the Cuvis C SDK, set CUVIS to its folder, then "
             "pip install 'catenary-scenes[cu3s]'; or export the session to ENVI and give the .hdr file"
         ) from error

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from catenary_server.application.sessions import Sessions, SessionUse
+    from catenary_server.domain.config_source import ConfigSource, TrainingMeans
     from catenary_server.domain.node import NodeSpec
-    from catenary_server.domain.runtime import Catalog, Device
+    from catenary_server.domain.pipeline import PipelineFile
+    from catenary_server.domain.runtime import Catalog, DataReader, Device
+    from catenary_server.domain.storage import Storage
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +26,22 @@ class ServerFacts:
     sessions: SessionUse
 
 
-class Discovery:
-    """Describes the server and its node types. Changes nothing."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class TrainingCapabilities:
+    """What a training may use: means of optimisation, and formats of data."""
 
-    def __init__(self, *, sessions: Sessions, catalog: Catalog) -> None:
+    means: TrainingMeans
+    readers: tuple[DataReader, ...]
+
+
+class Discovery:
+    """Describes the server, its pipelines and its node types. Changes nothing."""
+
+    def __init__(self, *, sessions: Sessions, catalog: Catalog, configs: ConfigSource, storage: Storage) -> None:
         self._sessions = sessions
         self._catalog = catalog
+        self._configs = configs
+        self._storage = storage
         self._epoch = secrets.token_hex(8)
         self._start_time = time.time()
 
@@ -50,3 +63,21 @@ class Discovery:
         if session_id:
             self._sessions.find(principal, session_id)
         return tuple(self._catalog.nodes[name] for name in sorted(self._catalog.nodes))
+
+    async def pipelines(self, principal: str, tag: str = "") -> tuple[PipelineFile, ...]:
+        """Pipelines of the operator and of the principal, sorted by path; with a tag, those that carry it."""
+        own = self._storage.area(principal).locate(".")
+        files = await self._configs.list_pipelines(own)
+        return tuple(file for file in files if not tag or tag in file.metadata.tags)
+
+    async def pipeline(self, principal: str, path: str) -> PipelineFile:
+        """One pipeline with the text of its file.
+
+        Raises:
+            Failure: CONFIG_NOT_FOUND, PATH_INVALID, PATH_NOT_ALLOWED, ARTIFACT_CORRUPT.
+        """
+        return await self._configs.find_pipeline(path, self._storage.area(principal).locate("."))
+
+    def training(self) -> TrainingCapabilities:
+        """Optimizers, schedulers, callbacks and data formats."""
+        return TrainingCapabilities(self._configs.training_means(), self._catalog.readers)

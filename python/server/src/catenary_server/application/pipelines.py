@@ -211,6 +211,7 @@ def _stamped(metadata: PipelineMetadata, given: PipelineMetadata | None) -> Pipe
         created=wanted.created or dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         tags=wanted.tags or metadata.tags,
         author=wanted.author or metadata.author,
+        catenary_version=importlib.metadata.version("catenary-server"),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
+from catenary_server.configuration.training_means import restrictions
 from catenary_server.domain.failure import Violation
 from catenary_server.domain.training import (
     CallbacksConfig,
@@ -63,15 +65,22 @@ def _training_doubts(config: TrainingConfig, prefix: str) -> Iterator[Violation]
 
 
 def _optimizer_doubts(config: OptimizerConfig, prefix: str) -> Iterator[Violation]:
-    if config.momentum and config.name != "sgd":
-        yield Violation(f"{prefix}momentum", f"has no effect on {config.name}; use betas")
+    yield from _idle_params(config, prefix)
 
 
 def _scheduler_doubts(config: SchedulerConfig, prefix: str) -> Iterator[Violation]:
     if config.name == "reduce_on_plateau" and not config.monitor:
         yield Violation(f"{prefix}monitor", "reduce_on_plateau without a monitor watches the training loss")
-    if config.monitor and config.name != "reduce_on_plateau":
-        yield Violation(f"{prefix}monitor", f"has no effect on {config.name}")
+    yield from _idle_params(config, prefix)
+
+
+def _idle_params(config: OptimizerConfig | SchedulerConfig, prefix: str) -> Iterator[Violation]:
+    """Parameters that were set and mean nothing to what is named."""
+    only_for = restrictions(type(config))
+    for field in dataclasses.fields(config):
+        names = only_for.get(field.name, (config.name,))
+        if config.name not in names and getattr(config, field.name) != field.default:
+            yield Violation(f"{prefix}{field.name}", f"has no effect on {config.name}; only on {', '.join(names)}")
 
 
 def _data_doubts(config: DataConfig, prefix: str) -> Iterator[Violation]:

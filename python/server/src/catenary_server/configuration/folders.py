@@ -42,6 +42,8 @@ class Folders:
     """
 
     def __init__(self, folders: Sequence[Path], roots: Sequence[Path]) -> None:
+        self.roots = tuple(roots)
+        """The operator's configs roots."""
         self._folders = tuple(folders)
         self._bases = tuple(dict.fromkeys((*roots, *folders)))
         self._real_bases = tuple(dict.fromkeys(base.resolve() for base in self._bases))

@@ -16,8 +16,10 @@ from catenary_server.configuration.folders import Folders
 from catenary_server.configuration.forms import canonical_json, readable_yaml
 from catenary_server.configuration.limits import MAX_OVERRIDES, too_complex
 from catenary_server.configuration.normal import normalise
+from catenary_server.configuration.pipeline_files import find_pipeline, list_pipelines
 from catenary_server.configuration.request import CompositionRequest
 from catenary_server.configuration.schemas import as_json, build, check_type, invalid, schema
+from catenary_server.configuration.training_means import training_means
 from catenary_server.domain.client_path import ClientPath
 from catenary_server.domain.config_source import CONFIG_TYPES, ConfigFile, ConfigReport, ResolvedConfig
 from catenary_server.domain.failure import Failure, Violation
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from catenary_server.configuration.schemas import Config
-    from catenary_server.domain.pipeline import PipelineConfig
+    from catenary_server.domain.config_source import TrainingMeans
+    from catenary_server.domain.pipeline import PipelineConfig, PipelineFile
     from catenary_server.domain.training import DataConfig, TrainingConfig, TrainRunConfig
 
 
@@ -88,6 +91,18 @@ class HydraConfigSource:
         check_type(config_types[0])
         folders = Folders(search_paths, self._roots)
         return await asyncio.to_thread(list_configs, config_types, search_paths, folders)
+
+    async def list_pipelines(self, own: Path) -> tuple[PipelineFile, ...]:
+        """See `ConfigSource.list_pipelines`."""
+        return await asyncio.to_thread(list_pipelines, self._roots, own)
+
+    async def find_pipeline(self, path: str, own: Path) -> PipelineFile:
+        """See `ConfigSource.find_pipeline`."""
+        return await asyncio.to_thread(find_pipeline, path, self._roots, own)
+
+    def training_means(self) -> TrainingMeans:
+        """See `ConfigSource.training_means`."""
+        return training_means()
 
     def schema(self, config_type: str) -> str:
         """See `ConfigSource.schema`."""

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catenary_server.domain.failure import Violation
-    from catenary_server.domain.pipeline import PipelineConfig
+    from catenary_server.domain.node import ParamSpec
+    from catenary_server.domain.pipeline import PipelineConfig, PipelineFile
     from catenary_server.domain.training import DataConfig, TrainingConfig, TrainRunConfig
 
 CONFIG_TYPES = ("pipeline", "trainrun", "data", "training", "optimizer", "scheduler", "callbacks")
@@ -46,6 +47,26 @@ class ConfigFile:
     search_path: str = ""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackSpec:
+    """A callback that a training configuration may name: its key there, what it does, what it takes."""
+
+    name: str
+    description: str
+    params: tuple[ParamSpec, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingMeans:
+    """Optimizers, schedulers and callbacks, as the configuration types have them."""
+
+    optimizers: tuple[str, ...]
+    optimizer_params: tuple[ParamSpec, ...]
+    schedulers: tuple[str, ...]
+    scheduler_params: tuple[ParamSpec, ...]
+    callbacks: tuple[CallbackSpec, ...]
+
+
 class ConfigSource(Protocol):
     """Composes, checks and reads configurations."""
 
@@ -73,6 +94,25 @@ class ConfigSource(Protocol):
 
     async def list(self, config_type: str, search_paths: Sequence[Path]) -> tuple[ConfigFile, ...]:
         """What can be resolved, sorted by name; all types if `config_type` is empty."""
+        ...
+
+    async def list_pipelines(self, own: Path) -> tuple[PipelineFile, ...]:
+        """The pipelines of the operator and those in a client's own folder, sorted by path.
+
+        Of one path, the operator's counts. Files that are no pipeline are left out.
+        """
+        ...
+
+    async def find_pipeline(self, path: str, own: Path) -> PipelineFile:
+        """One of the pipelines of `list_pipelines`, by its path; `.yaml` and the group in front may be left out.
+
+        Raises:
+            Failure: CONFIG_NOT_FOUND, PATH_INVALID, PATH_NOT_ALLOWED, ARTIFACT_CORRUPT for a file that is no pipeline.
+        """
+        ...
+
+    def training_means(self) -> TrainingMeans:
+        """What a training configuration may name, with the parameters of each."""
         ...
 
     def schema(self, config_type: str) -> str:

@@ -35,6 +35,8 @@ class PipelineMetadata:
     """Words to filter lists by."""
     author: str = ""
     """Who made it."""
+    catenary_version: str = ""
+    """Version of the Catenary server that wrote the file."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,21 @@ class PipelineConfig:
     """The nodes; their order has no meaning except for overrides by index."""
     connections: Annotated[tuple[Connection, ...], Len(0, 4096)] = ()
     """The edges."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineFile:
+    """A pipeline kept in a file: of the operator, or saved by a client."""
+
+    path: str
+    """What a later request may name it by."""
+    resolved_path: str
+    """The file that was found, below its root."""
+    weights_path: str
+    """The weights beside it; empty without any."""
+    metadata: PipelineMetadata
+    content: str
+    """Text of the file, as it is stored."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

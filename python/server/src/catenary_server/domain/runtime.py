@@ -35,15 +35,26 @@ class Device:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DataReader:
+    """A format of scene files: its suffix, what the server lacks to read it, and how what is stored may be processed.
+
+    `processing_modes` are named as data configurations name them.
+    """
+
+    suffix: str
+    missing_requirement: str
+    processing_modes: tuple[str, ...]
+    default_processing_mode: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """What the workers of this server can do: node types by class name, devices."""
+    """What the workers of this server can do: node types by class name, devices, formats they read."""
 
     nodes: Mapping[str, NodeSpec]
     devices: tuple[Device, ...]
+    readers: tuple[DataReader, ...] = ()
 
-
-class Engine(Protocol):
-    """The inside of a worker. Calls come from several threads; `train` and `infer` may overlap.
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsReport:
@@ -54,6 +65,9 @@ class WeightsReport:
     unexpected: tuple[str, ...] = ()
     """In the file, not of the pipeline: they were left out."""
 
+
+class Engine(Protocol):
+    """The inside of a worker. Calls come from several threads; `train` and `infer` may overlap.
 
     Every method raises `Failure` for what the client can mend; anything else is a bug of a node or of ours.
     """

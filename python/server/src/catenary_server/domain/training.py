@@ -43,6 +43,13 @@ class TrainStatus(enum.StrEnum):
         return self in (TrainStatus.COMPLETED, TrainStatus.FAILED, TrainStatus.CANCELLED)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class OnlyFor:
+    """Marks a parameter that has a meaning for these choices of `name` alone."""
+
+    names: tuple[str, ...]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
     """How weights follow gradients."""
@@ -55,9 +62,11 @@ class OptimizerConfig:
     """Learning rate."""
     weight_decay: Annotated[float, Ge(0), Le(1)] = 0.0
     """Pull of the weights towards zero."""
-    betas: tuple[Annotated[float, Ge(0), Le(1)], Annotated[float, Ge(0), Le(1)]] = (0.9, 0.999)
+    betas: Annotated[
+        tuple[Annotated[float, Ge(0), Le(1)], Annotated[float, Ge(0), Le(1)]], OnlyFor(("adam", "adamw"))
+    ] = (0.9, 0.999)
     """Decay of Adam's moment estimates."""
-    momentum: Annotated[float, Ge(0), Le(1)] = 0.0
+    momentum: Annotated[float, Ge(0), Le(1), OnlyFor(("sgd",))] = 0.0
     """Momentum of SGD."""
 
 
@@ -69,15 +78,15 @@ class SchedulerConfig:
 
     name: Literal["step", "cosine", "exponential", "reduce_on_plateau"]
     """Schedule."""
-    step_size: Annotated[int, Ge(1)] = 10
+    step_size: Annotated[int, Ge(1), OnlyFor(("step",))] = 10
     """Epochs between two steps of `step`."""
-    gamma: Annotated[float, Gt(0), Le(1)] = 0.1
-    """Factor of `step`, `exponential` and `reduce_on_plateau`."""
-    t_max: Annotated[int, Ge(1)] | None = None
+    gamma: Annotated[float, Gt(0), Le(1), OnlyFor(("step", "exponential", "reduce_on_plateau"))] = 0.1
+    """Factor that the learning rate is multiplied by."""
+    t_max: Annotated[Annotated[int, Ge(1)] | None, OnlyFor(("cosine",))] = None
     """Epochs of a half wave of `cosine`; the whole run if absent."""
-    patience: Annotated[int, Ge(0)] = 10
+    patience: Annotated[int, Ge(0), OnlyFor(("reduce_on_plateau",))] = 10
     """Epochs without improvement before `reduce_on_plateau` acts."""
-    monitor: str | None = None
+    monitor: Annotated[str | None, OnlyFor(("reduce_on_plateau",))] = None
     """Metric that `reduce_on_plateau` watches."""
 
 

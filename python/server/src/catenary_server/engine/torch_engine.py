@@ -21,6 +21,7 @@ from catenary_server.engine.gradient_phase import train_gradients
 from catenary_server.engine.inference import infer
 from catenary_server.engine.measurement import Measurement, require_nodes
 from catenary_server.engine.pipeline_module import PipelineModule, build_module
+from catenary_server.engine.readers import list_readers
 from catenary_server.engine.reporting import Reporter
 from catenary_server.engine.scene_batches import open_batches
 from catenary_server.engine.statistical_phase import fit_statistics
@@ -60,7 +61,7 @@ class TorchEngine(Engine):
 
     def catalog(self) -> Catalog:
         """See `Engine.catalog`."""
-        return Catalog(nodes=self._specs, devices=list_devices())
+        return Catalog(nodes=self._specs, devices=list_devices(), readers=list_readers())
 
     def load_pipeline(self, pipeline: PipelineConfig) -> None:
         """See `Engine.load_pipeline`; SESSION_BUSY while a phase runs."""
@@ -74,12 +75,12 @@ class TorchEngine(Engine):
             module = copy.deepcopy(self._require_pipeline())
             report = weight_files.load_weights(module, weights, strict=strict)
             self._serving = module
+            return report
 
     def dump_weights(self) -> bytes:
         """See `Engine.dump_weights`; while a phase runs, those of the last finished epoch."""
         return weight_files.dump_weights(self._require_pipeline())
 
-            return report
     def train(self, job: TrainingJob, report: Callable[[Progress], None]) -> str:
         """See `Engine.train`."""
         with self._exclusive(Reason.ALREADY_TRAINING):

@@ -6,13 +6,20 @@ import json
 from typing import TYPE_CHECKING
 
 from catenary.v1 import discovery_service_pb2
-from catenary_server.transport.codec.discovery import PAGE_SIZE, encode_node, encode_server
+from catenary_server.transport.codec.discovery import (
+    PAGE_SIZE,
+    encode_node,
+    encode_pipeline,
+    encode_server,
+    encode_training,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from catenary_server.application.discovery import Discovery
     from catenary_server.domain.node import NodeSpec
+    from catenary_server.domain.pipeline import PipelineFile
     from catenary_server.transport.call import Call
     from catenary_server.transport.interceptors.admission import Admission
     from catenary_server.transport.pages import Pages
@@ -67,6 +74,38 @@ class DiscoveryServicer:
         return discovery_service_pb2.ListAvailableNodesResponse(
             nodes=[encode_node(spec) for spec in page], next_page_token=token
         )
+
+    async def list_available_pipelines(
+        self, request: discovery_service_pb2.ListAvailablePipelinesRequest, call: Call
+    ) -> discovery_service_pb2.ListAvailablePipelinesResponse:
+        """See the contract."""
+        page, token = self._pages.cut(
+            await self._discovery.pipelines(call.principal, request.filter_tag),
+            _path,
+            size=request.page_size or PAGE_SIZE,
+            token=request.page_token,
+            selection=json.dumps([self.service, call.principal, request.filter_tag]),
+        )
+        return discovery_service_pb2.ListAvailablePipelinesResponse(
+            pipelines=[encode_pipeline(file, text=False) for file in page], next_page_token=token
+        )
+
+    async def get_pipeline_info(
+        self, request: discovery_service_pb2.GetPipelineInfoRequest, call: Call
+    ) -> discovery_service_pb2.GetPipelineInfoResponse:
+        """See the contract."""
+        file = await self._discovery.pipeline(call.principal, request.pipeline_path)
+        return discovery_service_pb2.GetPipelineInfoResponse(pipeline_info=encode_pipeline(file, text=True))
+
+    async def get_training_capabilities(
+        self, _request: discovery_service_pb2.GetTrainingCapabilitiesRequest, _call: Call
+    ) -> discovery_service_pb2.GetTrainingCapabilitiesResponse:
+        """See the contract."""
+        return encode_training(self._discovery.training())
+
+
+def _path(file: PipelineFile) -> str:
+    return file.path
 
 
 def _class_name(spec: NodeSpec) -> str:

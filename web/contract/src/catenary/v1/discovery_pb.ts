@@ -113,7 +113,7 @@ export const Device_KindSchema: GenEnum<Device_Kind> = /*@__PURE__*/
  */
 export type CallbackTypeInfo = Message<"catenary.v1.CallbackTypeInfo"> & {
   /**
-   * Name in the configuration, for example `EarlyStopping`.
+   * Name in the configuration, for example `early_stopping`.
    *
    * @generated from field: string type = 1;
    */

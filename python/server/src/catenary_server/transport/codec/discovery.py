@@ -5,24 +5,26 @@ from __future__ import annotations
 import importlib.metadata
 from typing import TYPE_CHECKING
 
-from catenary.v1 import capability_pb2, discovery_pb2, discovery_service_pb2, node_pb2, node_tag_pb2
+from catenary.v1 import capability_pb2, discovery_pb2, discovery_service_pb2, node_pb2, node_tag_pb2, pipeline_pb2
 from catenary_server.domain.node import NodeCategory
 from catenary_server.transport.codec import times
+from catenary_server.transport.codec.capabilities import encode_capability
+from catenary_server.transport.codec.pipeline import encode_metadata
 from catenary_server.transport.codec.tensor import DTYPE_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from catenary_server.application.discovery import ServerFacts
+    from catenary_server.application.discovery import ServerFacts, TrainingCapabilities
     from catenary_server.application.sessions import SessionUse
     from catenary_server.domain.node import NodeSpec, ParamSpec, PortSpec
-    from catenary_server.domain.runtime import Device
+    from catenary_server.domain.pipeline import PipelineFile
+    from catenary_server.domain.runtime import DataReader, Device
     from catenary_server.transport.interceptors.admission import CallUse
     from catenary_server.transport.settings import MessageSizes
 
 SERVER_NAME = "catenary"
 PAGE_SIZE = 1000
-CAPABILITY_REVISION = 1
 
 _CATEGORIES = {each: node_pb2.NodeCategory.Value(f"NODE_CATEGORY_{each}") for each in NodeCategory}
 _TAGS = node_tag_pb2.NodeTag.DESCRIPTOR.values_by_name
@@ -41,9 +43,7 @@ def encode_server(
         server_name=SERVER_NAME,
         server_version=importlib.metadata.version("catenary-server"),
         contract_version=importlib.metadata.version("catenary-contract"),
-        capabilities=[
-            capability_pb2.Capability(name=name, revision=CAPABILITY_REVISION) for name in sorted(capabilities)
-        ],
+        capabilities=[encode_capability(name) for name in sorted(capabilities)],
         limits=capability_pb2.ServerLimits(
             messages=_sizes(sizes),
             sessions=_sessions(facts.sessions),
@@ -76,6 +76,54 @@ def encode_node(spec: NodeSpec) -> node_pb2.NodeInfo:
         description=spec.description,
         citation=spec.citation,
     )
+
+
+def encode_pipeline(file: PipelineFile, *, text: bool) -> pipeline_pb2.PipelineInfo:
+    """A pipeline kept in a file, with or without its text."""
+    return pipeline_pb2.PipelineInfo(
+        pipeline_path=file.path,
+        resolved_path=file.resolved_path,
+        metadata=encode_metadata(file.metadata),
+        weights_path=file.weights_path,
+        yaml_content=file.content if text else "",
+    )
+
+
+def encode_training(capabilities: TrainingCapabilities) -> discovery_service_pb2.GetTrainingCapabilitiesResponse:
+    """What a training may use."""
+    means = capabilities.means
+    return discovery_service_pb2.GetTrainingCapabilitiesResponse(
+        supported_optimizers=means.optimizers,
+        supported_schedulers=means.schedulers,
+        supported_callbacks=[
+            discovery_pb2.CallbackTypeInfo(
+                type=callback.name,
+                description=callback.description,
+                parameters=[_param(param) for param in callback.params],
+            )
+            for callback in means.callbacks
+        ],
+        optimizer_params=discovery_pb2.OptimizerParamsSchema(
+            parameters=[_param(param) for param in means.optimizer_params]
+        ),
+        scheduler_params=discovery_pb2.SchedulerParamsSchema(
+            parameters=[_param(param) for param in means.scheduler_params]
+        ),
+        data_readers=[_reader(reader) for reader in capabilities.readers],
+    )
+
+
+def _reader(reader: DataReader) -> discovery_pb2.DataReader:
+    return discovery_pb2.DataReader(
+        suffix=reader.suffix,
+        missing_requirement=reader.missing_requirement,
+        processing_modes=[_mode(mode) for mode in reader.processing_modes],
+        default_processing_mode=_mode(reader.default_processing_mode),
+    )
+
+
+def _mode(name: str) -> discovery_pb2.ProcessingMode.ValueType:
+    return discovery_pb2.ProcessingMode.Value(f"PROCESSING_MODE_{name.upper()}")
 
 
 def _port(port: PortSpec) -> node_pb2.PortSpec:

@@ -26,6 +26,7 @@ def decode_metadata(request: pipeline_requests_pb2.SavePipelineRequest) -> Pipel
         cuvis_ai_version=message.cuvis_ai_version,
         tags=tuple(message.tags),
         author=message.author,
+        catenary_version=message.catenary_version,
     )
 
 
@@ -38,6 +39,7 @@ def encode_metadata(metadata: PipelineMetadata) -> pipeline_pb2.PipelineMetadata
         cuvis_ai_version=metadata.cuvis_ai_version,
         tags=metadata.tags,
         author=metadata.author,
+        catenary_version=metadata.catenary_version,
     )
 
 
