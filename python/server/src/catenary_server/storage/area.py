@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catenary_server.domain.client_path import ClientPath
+from catenary_server.domain.dataset import DATASETS_FOLDER
 from catenary_server.domain.failure import Failure, Reason, Resource, Violation
 from catenary_server.storage.atomic import write_files
 from catenary_server.storage.confinement import Kind, NotPlainError, Place, kind_of, read_file
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator, Mapping
 
+    from catenary_server.storage.quota import Room
+
 
 class LocalArea:
     """A `FileArea` in a folder.
@@ -24,16 +27,22 @@ class LocalArea:
         root: folder of the principal; made when the first file is written.
         data_roots: folders whose files every principal may read.
         commits: held while names change hands, so that two writers of one process cannot both see a free name.
+        room: how much may be written; None sets no bound.
     """
 
-    def __init__(self, root: Path, data_roots: tuple[Path, ...], commits: threading.Lock) -> None:
+    def __init__(
+        self, root: Path, data_roots: tuple[Path, ...], commits: threading.Lock, room: Room | None = None
+    ) -> None:
         self._root = root
         self._data_roots = data_roots
         self._commits = commits
+        self._room = room
 
     def locate(self, path: str) -> Path:
         """See `FileArea.locate`; `.` is the area itself."""
         place = self._place_in_area(path)
+        if place.parts[:1] == (DATASETS_FOLDER,):
+            raise not_allowed(path, "is where uploaded datasets are kept")
         with as_failures(path):
             kind = kind_of(place)
         if kind is Kind.OTHER:
@@ -84,6 +93,8 @@ class LocalArea:
         await asyncio.to_thread(self._write, confined, must_not_exist=must_not_exist)
 
     def _write(self, files: Mapping[Place, bytes], *, must_not_exist: bool) -> None:
+        if self._room is not None:
+            self._room.require(sum(len(content) for content in files.values()))
         existing = write_files(files, replace=not must_not_exist, commits=self._commits)
         if existing:
             name = existing[0].name
