@@ -236,12 +236,12 @@ def test_public_names_change_on_purpose_only() -> None:
         "DeadlineError", "InferenceOutputs", "InvalidRequestError", "LimitExceededError", "LoadedWeights",
         "MessageTooLargeError", "NotFoundError", "PermissionDeniedError", "Phase", "PortSpec", "PreconditionError",
         "ResolvedConfig", "RestoredTrainRun", "RetryPolicy", "RunFailedError", "SavedPipeline", "SavedTrainRun",
-        "SearchPaths", "ServerFaultError", "Session", "SessionNotFoundError", "Split", "TensorError", "TrainProgress",
+        "SearchPaths", "ServerFaultError", "Session", "SessionNotFoundError", "Split", "StreamedInference", "TensorError", "TrainProgress",
         "UnavailableError", "UnsupportedError",
     ]  # fmt: skip
     public = sorted(name for name in dir(catenary_client.Session) if not name.startswith("_"))
     assert public == [
-        "close", "configs", "evaluate", "get", "infer", "inputs", "load_pipeline", "load_weights", "outputs",
+        "close", "configs", "evaluate", "get", "infer", "infer_chunked", "infer_stream", "inputs", "load_pipeline", "load_weights", "outputs",
         "resolve", "restore", "save_pipeline", "save_trainrun", "session_id", "set_search_paths", "set_trainrun",
         "stop", "train", "train_status", "watch",
     ]  # fmt: skip

@@ -34,6 +34,7 @@ from catenary_client.results import (
     SavedPipeline,
     SavedTrainRun,
     SearchPaths,
+    StreamedInference,
     TrainProgress,
 )
 from catenary_client.retry import NO_RETRY, RetryPolicy
@@ -75,6 +76,7 @@ __all__ = [
     "Session",
     "SessionNotFoundError",
     "Split",
+    "StreamedInference",
     "TensorError",
     "TrainProgress",
     "UnavailableError",

@@ -51,6 +51,8 @@ class Session(Blocking[AsyncSession]):
     save_trainrun = blocking(AsyncSession.save_trainrun)
     restore = blocking(AsyncSession.restore)
     infer = blocking(AsyncSession.infer)
+    infer_chunked = blocking(AsyncSession.infer_chunked)
+    infer_stream = streaming(AsyncSession.infer_stream)
 
     def __enter__(self) -> Self:
         return self

@@ -1,22 +1,39 @@
-"""Inference by the pipeline of a session, on arrays."""
+"""Inference by the pipeline of a session, on arrays: one request, a stream of requests, one request in pieces."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import contextlib
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import grpc
 
 from catenary.v1 import inference_pb2, tensor_pb2
-from catenary.v1.inference_requests_pb2 import InferenceRequest, InferenceResponse
+from catenary.v1.inference_requests_pb2 import (
+    InferenceChunkedRequest,
+    InferenceChunkedRequestHeader,
+    InferenceRequest,
+    InferenceResponse,
+    StreamInferenceRequest,
+    StreamInferenceResponse,
+)
 from catenary_client.calls import rpc_of
-from catenary_client.results import InferenceOutputs
+from catenary_client.errors import UnsupportedError, error_for
+from catenary_client.inference_chunks import OutputAssembly, requests
+from catenary_client.results import InferenceOutputs, StreamedInference
 from catenary_client.session_calls import SessionCalls
+from catenary_wire import tensors
+from catenary_wire.errors import failure_of, failure_told
 from catenary_wire.payloads import Payloads, join, split
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 
-    import grpc
+    from numpy.typing import NDArray
 
     from catenary_wire.tensors import ArrayLike
+
+CHUNKED_FROM_BYTES: Final = 32 << 20
+"""Inputs that have so many bytes together travel in pieces, where the server takes them so: it needs less memory."""
 
 _TENSOR_FIELDS = frozenset(
     field.name
@@ -40,7 +57,7 @@ class InferenceCalls(SessionCalls):
         timeout: float | None = None,  # noqa: ASYNC109 - it travels with the call, and the server keeps to it
         **more_inputs: ArrayLike,
     ) -> InferenceOutputs:
-        """Run the pipeline once.
+        """Run the pipeline once; large inputs travel as `infer_chunked` sends them, if the server takes them so.
 
         Args:
             inputs: arrays (numpy or torch) by port name: `cube` [batch, height, width, bands], `wavelengths` in
@@ -60,20 +77,101 @@ class InferenceCalls(SessionCalls):
             MessageTooLargeError: request or answer is above the server's limit.
             TypeError: an array has an element type that the contract lacks.
         """
+        arrays = _arrays({**(inputs or {}), **more_inputs})
+        prompts = _prompts(text_prompt, boxes, points)
+        if sum(array.nbytes for array in arrays.values()) >= CHUNKED_FROM_BYTES:
+            with contextlib.suppress(UnsupportedError):
+                return await self._infer_chunked(arrays, prompts, outputs, timeout)
         payloads = Payloads()
-        batch = inference_pb2.InputBatch(text_prompt=text_prompt)
-        for name, array in {**(inputs or {}), **more_inputs}.items():
-            field = getattr(batch, name) if name in _TENSOR_FIELDS else batch.extra_inputs[name]
-            field.CopyFrom(payloads.tensor(array))
-        if boxes:
-            batch.bboxes.boxes.extend(boxes)
-        if points:
-            batch.points.points.extend(points)
-        request = InferenceRequest(session_id=self.session_id, inputs=batch, output_specs=outputs)
+        request = self._request(arrays, prompts, outputs, payloads)
         answer = await self._infer_bytes(join(request, payloads), timeout)
         response, received = split(InferenceResponse, answer)
-        arrays = {name: received.array(tensor) for name, tensor in response.outputs.items()}
-        return InferenceOutputs(arrays, response.metrics)
+        return _outputs(response, received)
+
+    async def infer_chunked(
+        self,
+        inputs: Mapping[str, ArrayLike] | None = None,
+        /,
+        *,
+        outputs: Sequence[str] = (),
+        text_prompt: str = "",
+        boxes: Sequence[inference_pb2.BoundingBox] = (),
+        points: Sequence[inference_pb2.Point] = (),
+        timeout: float | None = None,  # noqa: ASYNC109 - it travels with the call, and the server keeps to it
+        **more_inputs: ArrayLike,
+    ) -> InferenceOutputs:
+        """Run the pipeline once on inputs of any size, sent and answered in pieces.
+
+        Arguments and failures are those of `infer`; no size is too large for a message, and neither side holds the
+        inputs twice.
+
+        Raises:
+            LimitExceededError: the server has no room for so much.
+            UnsupportedError: the server does not claim `chunked-inference`.
+        """
+        arrays = _arrays({**(inputs or {}), **more_inputs})
+        return await self._infer_chunked(arrays, _prompts(text_prompt, boxes, points), outputs, timeout)
+
+    async def infer_stream(
+        self,
+        requests: AsyncIterable[Mapping[str, ArrayLike]] | Iterable[Mapping[str, ArrayLike]],
+        /,
+        *,
+        outputs: Sequence[str] = (),
+        timeout: float | None = None,  # noqa: ASYNC109 - it travels with the call, and the server keeps to it
+    ) -> AsyncIterator[StreamedInference]:
+        """Run the pipeline on each of many inputs over one stream; the next are sent while the first are computed.
+
+        Inputs are taken as the server takes them, so that a generator of many need not hold them all. Answers come in
+        the order of the inputs; one that fails has its failure, and the others come as if it had not been sent.
+
+        Args:
+            requests: the inputs of each inference, as `infer` takes them; iterated in the client's event loop.
+            outputs: which outputs to return, as in `infer`.
+            timeout: seconds for the whole stream; None waits for ever.
+
+        Raises:
+            CatenaryError: the stream itself failed: the session, its pipeline or its worker is gone.
+        """
+        rpc = rpc_of(StreamInferenceRequest)
+        method = cast(
+            "grpc.aio.StreamStreamMultiCallable[bytes, bytes]",
+            self._channel.stream_stream(rpc.path, request_serializer=None, response_deserializer=None),
+        )
+        call = method(self._items(requests, outputs), timeout=timeout, metadata=self._caller.metadata)
+        try:
+            async for raw in call:
+                yield _streamed(raw)
+        except grpc.RpcError as error:
+            raise error_for(self._caller.explained(failure_of(error)), rpc.path) from error
+        finally:
+            call.cancel()
+
+    async def _items(
+        self,
+        requests: AsyncIterable[Mapping[str, ArrayLike]] | Iterable[Mapping[str, ArrayLike]],
+        outputs: Sequence[str],
+    ) -> AsyncIterator[bytes]:
+        number = 0
+        async for inputs in _each(requests):
+            payloads = Payloads()
+            request = self._request(_arrays(inputs), inference_pb2.InputBatch(), outputs, payloads)
+            yield join(StreamInferenceRequest(correlation_id=str(number), inference=request), payloads)
+            number += 1
+
+    def _request(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        prompts: inference_pb2.InputBatch,
+        outputs: Sequence[str],
+        payloads: Payloads,
+    ) -> InferenceRequest:
+        request = InferenceRequest(session_id=self.session_id, inputs=prompts, output_specs=outputs)
+        batch = request.inputs
+        for name, array in arrays.items():
+            field = getattr(batch, name) if name in _TENSOR_FIELDS else batch.extra_inputs[name]
+            field.CopyFrom(payloads.tensor(array))
+        return request
 
     async def _infer_bytes(self, request: bytes, within: float | None) -> bytes:
         rpc = rpc_of(InferenceRequest)
@@ -86,3 +184,73 @@ class InferenceCalls(SessionCalls):
             return await method(request, timeout=remaining, metadata=self._caller.metadata)
 
         return await self._caller.attempts(rpc, attempt, within=within)
+
+    async def _infer_chunked(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        prompts: inference_pb2.InputBatch,
+        outputs: Sequence[str],
+        within: float | None,
+    ) -> InferenceOutputs:
+        rpc = rpc_of(InferenceChunkedRequest)
+        method = cast(
+            "grpc.aio.StreamStreamMultiCallable[bytes, bytes]",
+            self._channel.stream_stream(rpc.path, request_serializer=None, response_deserializer=None),
+        )
+
+        async def attempt(remaining: float | None) -> InferenceOutputs:
+            header = InferenceChunkedRequestHeader(session_id=self.session_id, inputs=prompts, output_specs=outputs)
+            answer = OutputAssembly()
+            call = method(requests(header, arrays), timeout=remaining, metadata=self._caller.metadata)
+            try:
+                async for raw in call:
+                    answer.take(raw)
+            finally:
+                call.cancel()
+            return answer.outputs()
+
+        return await self._caller.attempts(rpc, attempt, within=within)
+
+
+def _arrays(inputs: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
+    """The inputs as they are sent; copies only what is not contiguous or not little-endian."""
+    arrays = {name: tensors.contiguous(array) for name, array in inputs.items()}
+    for array in arrays.values():
+        tensors.check_rank(array.shape)
+    return arrays
+
+
+def _prompts(
+    text_prompt: str, boxes: Sequence[inference_pb2.BoundingBox], points: Sequence[inference_pb2.Point]
+) -> inference_pb2.InputBatch:
+    batch = inference_pb2.InputBatch(text_prompt=text_prompt)
+    if boxes:
+        batch.bboxes.boxes.extend(boxes)
+    if points:
+        batch.points.points.extend(points)
+    return batch
+
+
+def _outputs(response: InferenceResponse, received: Payloads) -> InferenceOutputs:
+    arrays = {name: received.array(tensor) for name, tensor in response.outputs.items()}
+    return InferenceOutputs(arrays, response.metrics)
+
+
+def _streamed(raw: bytes) -> StreamedInference:
+    response, received = split(StreamInferenceResponse, raw)
+    number = int(response.correlation_id)
+    if response.WhichOneof("outcome") == "failure":
+        failure = failure_told(response.failure)
+        return StreamedInference(number, error_for(failure, rpc_of(StreamInferenceRequest).path))
+    return StreamedInference(number, _outputs(response.result, received))
+
+
+async def _each(
+    requests: AsyncIterable[Mapping[str, ArrayLike]] | Iterable[Mapping[str, ArrayLike]],
+) -> AsyncIterator[Mapping[str, ArrayLike]]:
+    if hasattr(requests, "__aiter__"):
+        async for inputs in cast("AsyncIterable[Mapping[str, ArrayLike]]", requests):
+            yield inputs
+    else:
+        for inputs in requests:
+            yield inputs

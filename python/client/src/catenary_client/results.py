@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import grpc
 
 from catenary.v1 import execution_stage_pb2, tensor_pb2, training_pb2
+from catenary_client.errors import CatenaryError
 from catenary_wire import names
 from catenary_wire.errors import Failure
 from catenary_wire.reasons import Retry, reason_name
@@ -212,6 +213,25 @@ class InferenceOutputs(dict[str, "NDArray[Any]"]):
     def __init__(self, arrays: Mapping[str, NDArray[Any]], metrics: Mapping[str, float]) -> None:
         super().__init__(arrays)
         self.metrics = dict(metrics)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StreamedInference:
+    """What became of one of the inputs of `infer_stream`."""
+
+    number: int
+    """The place of the inputs in the stream, from 0."""
+    outcome: InferenceOutputs | CatenaryError
+
+    def outputs(self) -> InferenceOutputs:
+        """The outputs.
+
+        Raises:
+            CatenaryError: why there are none.
+        """
+        if isinstance(self.outcome, CatenaryError):
+            raise self.outcome
+        return self.outcome
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:

@@ -14,10 +14,12 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from catenary_wire.reasons import CODES, Retry, reason_contract
+from catenary_wire.reasons import CODES, Retry, reason_contract, reason_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from catenary.v1 import error_pb2
 
 MessageT = TypeVar("MessageT", bound=Message)
 
@@ -161,6 +163,16 @@ def failure_of(error: grpc.RpcError) -> Failure:
     trailing = cast("Iterable[tuple[str, str | bytes]] | None", error.trailing_metadata())
     status = _status_from(trailing or ())
     return failure_from_status(status) if status is not None else _bare(error.code(), message)
+
+
+def failure_told(told: error_pb2.Failure) -> Failure:
+    """A failure that a server told in band, as if it had been the status of a call."""
+    reason = reason_name(told.reason)
+    try:
+        code, retry = reason_contract(reason)
+    except ValueError:  # a reason that is newer than this client
+        code, retry = grpc.StatusCode.UNKNOWN, Retry.NEVER
+    return Failure(reason=reason, code=code, message=told.message, retry=retry)
 
 
 def failure_from_status(status: status_pb2.Status) -> Failure:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from catenary_server.domain.failure import Failure, Reason, Resource, Violation
 from catenary_server.domain.session import LEGAL, SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Coroutine, Iterator, Mapping
     from pathlib import Path
 
     from catenary_server.application.runs import Run
     from catenary_server.domain.graph import Graph
+    from catenary_server.domain.node import NodeSpec
     from catenary_server.domain.pipeline import PipelineConfig
+    from catenary_server.domain.plugin import Plugin
     from catenary_server.domain.runtime import Worker
     from catenary_server.domain.storage import FileArea
     from catenary_server.domain.training import TrainRunConfig
+
+T = TypeVar("T")
 
 KEPT_RUNS = 16
 """Runs of a session that can still be watched or joined."""
@@ -54,10 +58,14 @@ class Session:
     runs: list[Run] = dataclasses.field(default_factory=list)
     """The last phases that were trained, oldest first."""
     evaluation: Run | None = None
+    plugins: dict[str, Plugin] = dataclasses.field(default_factory=dict)
+    """Plugins that the session has loaded, by name."""
     saved_weights: str | None = None
     saved_pipeline: str | None = None
     change: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
     """Held while the pipeline or its weights are being replaced."""
+    closing: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    """Set once the session is being closed."""
 
     @property
     def run(self) -> Run | None:
@@ -68,6 +76,10 @@ class Session:
     def working(self) -> Run | None:
         """The phase or evaluation that goes on now."""
         return next((run for run in (self.run, self.evaluation) if run is not None and not run.finished), None)
+
+    def plugin_nodes(self) -> dict[str, NodeSpec]:
+        """Node types of the loaded plugins, by class name."""
+        return {name: spec for plugin in self.plugins.values() for name, spec in plugin.nodes.items()}
 
     def remember(self, run: Run) -> None:
         """Make a run the newest; runs that are long over are forgotten."""
@@ -85,6 +97,8 @@ class Session:
             message = f"session state {self.state} cannot become {state}"
             raise AssertionError(message)
         self.state = state
+        if state is SessionState.CLOSING:
+            self.closing.set()
 
     def require_pipeline(self) -> LoadedPipeline:
         """The pipeline, ready for use.
@@ -124,6 +138,32 @@ class Session:
         return Failure(
             Reason.SESSION_CLOSING, "the session is being closed", resource=Resource("session", self.session_id)
         )
+
+    async def closed(self) -> NoReturn:
+        """Wait until the session is being closed.
+
+        Raises:
+            Failure: SESSION_CLOSING, then.
+        """
+        await self.closing.wait()
+        raise self.closing_failure()
+
+    async def unless_closed(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work that waits for the client, until the session is being closed.
+
+        Raises:
+            Failure: SESSION_CLOSING; what the work raises.
+        """
+        working: asyncio.Task[T] = asyncio.create_task(work)
+        closing: asyncio.Task[NoReturn] = asyncio.create_task(self.closed())
+        tasks: tuple[asyncio.Task[Any], ...] = (working, closing)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return working.result() if working.done() else closing.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     @contextlib.contextmanager
     def engaged(self) -> Iterator[LoadedPipeline]:

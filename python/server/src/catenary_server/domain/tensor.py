@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -34,6 +34,34 @@ class DType(enum.StrEnum):
     def numpy(self) -> np.dtype[Any]:
         """The numpy type, little-endian."""
         return np.dtype(self.value).newbyteorder("<")
+
+
+class TensorForm(Protocol):
+    """What can be checked about a tensor before its elements are there."""
+
+    @property
+    def dtype(self) -> DType:
+        """Type of one element."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size of each dimension."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Length of the payload in bytes, as it is or as it is announced."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TensorHeader:
+    """A tensor that is announced: its elements follow in pieces."""
+
+    dtype: DType
+    shape: tuple[int, ...]
+    nbytes: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,11 +97,22 @@ class Tensor:
 
 
 def check_tensor(name: str, tensor: Tensor) -> None:
+    """Check the form of a tensor, and its elements where not every byte is one.
+
+    Raises:
+        Failure: as `check_form`, and FIELD_INVALID for bool bytes other than 0 and 1.
+    """
+    check_form(name, tensor)
+    if tensor.dtype is DType.BOOL and tensor.nbytes and int(np.frombuffer(tensor.data, np.uint8).max()) > 1:
+        raise _violated(Reason.FIELD_INVALID, name, "a bool is one byte, 0 or 1")
+
+
+def check_form(name: str, tensor: TensorForm) -> None:
     """Check rank, shape and byte length with Python integers, before anything is allocated.
 
     Raises:
         Failure: TENSOR_SHAPE for a negative axis or too many axes, TENSOR_SIZE_MISMATCH if the payload is not as
-            long as shape and element type say, FIELD_INVALID for bool bytes other than 0 and 1.
+            long as shape and element type say.
     """
     if len(tensor.shape) > MAX_RANK or any(axis < 0 for axis in tensor.shape):
         raise _violated(Reason.TENSOR_SHAPE, name, f"shape {list(tensor.shape)} has a negative axis or over {MAX_RANK}")
@@ -84,11 +123,9 @@ def check_tensor(name: str, tensor: Tensor) -> None:
             name,
             f"shape {list(tensor.shape)} of {tensor.dtype} needs {expected} bytes, the payload has {tensor.nbytes}",
         )
-    if tensor.dtype is DType.BOOL and np.any(np.frombuffer(tensor.data, np.uint8) > 1):
-        raise _violated(Reason.FIELD_INVALID, name, "a bool is one byte, 0 or 1")
 
 
-def check_against(name: str, tensor: Tensor, dtype: DType, shape: tuple[int, ...]) -> None:
+def check_against(name: str, tensor: TensorForm, dtype: DType, shape: tuple[int, ...]) -> None:
     """Check a tensor against a port: element type, rank and the axes the port fixes (-1 is free).
 
     Raises:

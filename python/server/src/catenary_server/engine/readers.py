@@ -12,8 +12,8 @@ def list_readers() -> tuple[DataReader, ...]:
         DataReader(
             suffix=reader.suffix,
             missing_requirement=reader.missing_requirement,
-            processing_modes=tuple(reader.processing_modes),
-            default_processing_mode=reader.default_processing_mode,
+            processing_modes=tuple(mode.value for mode in reader.processing_modes),
+            default_processing_mode=reader.default_processing_mode.value,
         )
         for reader in catenary_scenes.list_readers()
     )

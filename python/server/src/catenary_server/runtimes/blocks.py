@@ -61,6 +61,27 @@ class Block:
             start = _round_up(end, ALIGNMENT)
         return tuple(spans)
 
+    def divide(self, sizes: Sequence[int]) -> tuple[memoryview, ...]:
+        """Writable views of these lengths in bytes, one after the other; `room_for` says what they need together."""
+        whole, start = memoryview(self.memory), 0
+        views: list[memoryview] = []
+        for size in sizes:
+            views.append(whole[start : start + size])
+            start = _round_up(start + size, ALIGNMENT)
+        return tuple(views)
+
+    def spans_of(self, payloads: Sequence[memoryview]) -> tuple[tuple[int, int], ...]:
+        """Start and end in bytes of payloads that lie in this block already.
+
+        Raises:
+            ValueError: a payload lies elsewhere.
+        """
+        base = _address(memoryview(self.memory))
+        spans = tuple((_address(each) - base, _address(each) - base + each.nbytes) for each in payloads)
+        if any(start < 0 or end > self.size for start, end in spans):
+            raise ValueError("a payload does not lie in the block that was reserved for it")
+        return spans
+
     def close_descriptor(self) -> None:
         """Close the descriptor that was sent; the mapping keeps the memory."""
         if self.descriptor is not None:
@@ -96,6 +117,8 @@ class OutgoingBlocks:
                 self._free.remove(block)
                 self._leased[block.number] = block
                 return block
+            # Blocks that are too small make way, so that both together do not need more than is kept anyway.
+            self._shrink(max(0, self._retained_bytes - nbytes))
             self._last_number += 1
             number = self._last_number
         block = _allocate(number, _round_up(nbytes, _PAGE))
@@ -206,6 +229,15 @@ def _allocate(number: int, size: int) -> Block:
             Reason.OVERLOADED, f"no memory for a payload of {size} bytes: {error.strerror}", retry_after=1.0
         ) from error
     return Block(number, memory, descriptor)
+
+
+def room_for(sizes: Iterable[int]) -> int:
+    """Bytes that payloads of these lengths need in one block."""
+    return sum(_round_up(size, ALIGNMENT) for size in sizes)
+
+
+def _address(view: memoryview) -> int:
+    return int(np.frombuffer(view, np.uint8).ctypes.data)
 
 
 def _round_up(value: int, step: int) -> int:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from catenary_server.domain.tensor import Tensor
-from catenary_server.runtimes.blocks import ALIGNMENT, Block, IncomingBlocks, OutgoingBlocks
+from catenary_server.runtimes.blocks import Block, IncomingBlocks, OutgoingBlocks, room_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,8 +76,10 @@ class Framing:
         self._received = bytearray()
         self._descriptors: list[int] = []
 
-    def pack(self, message: Message) -> Parcel:
-        """Pickle a message and copy its payloads to shared memory.
+    def pack(self, message: Message, reserved: Block | None = None) -> Parcel:
+        """Pickle a message and copy its payloads to shared memory, unless they lie in a reserved block already.
+
+        The parcel has the reserved block then, or the block is free again if all payloads are short.
 
         Raises:
             TypeError: the message holds a type that does not cross the border.
@@ -85,10 +87,18 @@ class Framing:
         """
         stream, payloads = io.BytesIO(), _Payloads()
         _Pickler(stream, protocol=5, buffer_callback=payloads.keep_inline).dump(message)
+        if reserved is not None:
+            return self._pack_reserved(stream.getvalue(), payloads.views, reserved)
         if not payloads.views:
             return Parcel(stream.getvalue())
-        block = self.outgoing.lease(payloads.room())
+        block = self.outgoing.lease(room_for(view.nbytes for view in payloads.views))
         return Parcel(stream.getvalue(), block, block.fill(payloads.views))
+
+    def _pack_reserved(self, body: bytes, payloads: list[memoryview], reserved: Block) -> Parcel:
+        if payloads:
+            return Parcel(body, reserved, reserved.spans_of(payloads))
+        self.outgoing.take_back((reserved.number,))
+        return Parcel(body)
 
     def discard(self, parcel: Parcel) -> None:
         """Take the block of a parcel back that will not be sent."""
@@ -161,9 +171,6 @@ class _Payloads:
             return True
         self.views.append(view)
         return False
-
-    def room(self) -> int:
-        return sum(-(-view.nbytes // ALIGNMENT) * ALIGNMENT for view in self.views)
 
 
 class _Pickler(pickle.Pickler):

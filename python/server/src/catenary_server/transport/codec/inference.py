@@ -21,23 +21,28 @@ if TYPE_CHECKING:
 _TENSOR_FIELDS = ("wavelengths", "cube", "mask", "mesu_index", "rgb_image", "frame_id")
 
 
-def decode_inputs(request: inference_requests_pb2.InferenceRequest, payloads: Payloads) -> Mapping[str, Tensor]:
+def decode_inputs(batch: inference_pb2.InputBatch, payloads: Payloads) -> Mapping[str, Tensor]:
     """Every input by the name of its port.
-
-    Boxes become float32 rows `element_id, x_min, y_min, x_max, y_max, object_id` (-1 without one), points float32 rows
-    `element_id, x, y, type`, a text prompt its UTF-8 bytes as uint8.
 
     Raises:
         Failure: FIELD_INVALID if a name is given twice, and as `decode_tensor`.
     """
-    batch = request.inputs
-    inputs: dict[str, Tensor] = dict(_prompts(batch))
-    for name, message in _tensors(batch):
+    inputs = decode_prompts(batch)
+    for name, message in tensors_of(batch):
         if name in inputs:
             fault = Violation(f'inputs.extra_inputs["{name}"]', "this input has a field of its own, which is set too")
             raise Failure(Reason.FIELD_INVALID, f"input {name!r} is given twice", violations=(fault,))
         inputs[name] = decode_tensor(name, message, payloads)
     return inputs
+
+
+def decode_prompts(batch: inference_pb2.InputBatch) -> dict[str, Tensor]:
+    """Inputs that are no tensors on the wire, as the tensors that nodes take.
+
+    `bboxes`: float64 rows `element_id, x_min, y_min, x_max, y_max, object_id` (-1 without one); `points`: float64 rows
+    `element_id, x, y, type`, both exact for every number of the contract. `text_prompt`: its UTF-8 bytes as uint8.
+    """
+    return dict(_prompts(batch))
 
 
 def encode_inference(result: Inference, payloads: Payloads) -> inference_requests_pb2.InferenceResponse:
@@ -48,7 +53,8 @@ def encode_inference(result: Inference, payloads: Payloads) -> inference_request
     )
 
 
-def _tensors(batch: inference_pb2.InputBatch) -> Iterator[tuple[str, tensor_pb2.Tensor]]:
+def tensors_of(batch: inference_pb2.InputBatch) -> Iterator[tuple[str, tensor_pb2.Tensor]]:
+    """The tensors of a batch by the names of their ports."""
     for name in _TENSOR_FIELDS:
         if batch.HasField(name):  # type: ignore[arg-type] # the names are fields, tested against the descriptor
             yield name, getattr(batch, name)
@@ -58,10 +64,10 @@ def _tensors(batch: inference_pb2.InputBatch) -> Iterator[tuple[str, tensor_pb2.
 def _prompts(batch: inference_pb2.InputBatch) -> Iterator[tuple[str, Tensor]]:
     if batch.HasField("bboxes"):
         boxes = [_row(box) for box in batch.bboxes.boxes]
-        yield "bboxes", Tensor.of(np.array(boxes, np.float32).reshape(-1, 6))
+        yield "bboxes", Tensor.of(np.array(boxes, np.float64).reshape(-1, 6))
     if batch.HasField("points"):
         points = [(point.element_id, point.x, point.y, point.type) for point in batch.points.points]
-        yield "points", Tensor.of(np.array(points, np.float32).reshape(-1, 4))
+        yield "points", Tensor.of(np.array(points, np.float64).reshape(-1, 4))
     if batch.text_prompt:
         yield "text_prompt", Tensor.of(np.frombuffer(batch.text_prompt.encode(), np.uint8))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DTYPE_NUMBERS = {dtype: tensors.dtype_number(dtype.numpy) for dtype in DType}
 """Numbers of the element types on the wire."""
 
-_DTYPES = {number: dtype for dtype, number in DTYPE_NUMBERS.items()}
+_DTYPES: dict[int, DType] = {number: dtype for dtype, number in DTYPE_NUMBERS.items()}
 
 
 def decode_tensor(name: str, message: tensor_pb2.Tensor, payloads: Payloads) -> Tensor:
@@ -27,11 +27,20 @@ def decode_tensor(name: str, message: tensor_pb2.Tensor, payloads: Payloads) -> 
     """
     if message.WhichOneof("payload") == "shm_ref":
         raise Failure(Reason.SHM_DISABLED, f"input {name!r} is in shared memory; send its elements as raw_data")
-    dtype = _DTYPES.get(message.dtype)
+    return Tensor(decode_dtype(name, message.dtype), tuple(message.shape), payloads.view(message.raw_data))
+
+
+def decode_dtype(name: str, number: int) -> DType:
+    """The element type of an input.
+
+    Raises:
+        Failure: TENSOR_DTYPE for none that the contract has.
+    """
+    dtype = _DTYPES.get(number)
     if dtype is None:
-        fault = Violation(f"inputs.{name}.dtype", f"{message.dtype} is no element type")
+        fault = Violation(f"inputs.{name}.dtype", f"{number} is no element type")
         raise Failure(Reason.TENSOR_DTYPE, f"input {name!r}: {fault.description}", violations=(fault,))
-    return Tensor(dtype, tuple(message.shape), payloads.view(message.raw_data))
+    return dtype
 
 
 def encode_tensor(tensor: Tensor, payloads: Payloads) -> tensor_pb2.Tensor:
