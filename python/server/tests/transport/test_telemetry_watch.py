@@ -310,3 +310,18 @@ async def test_viewers_are_told_when_the_writer_changes(served: Served) -> None:
     live = (await read_until(call, is_kind("run_changed")))[-1]
     assert live.run_changed.writer_state == run_pb2.WRITER_STATE_LIVE
     assert live.sequence > silent.sequence
+
+
+async def test_draining_ends_every_stream_and_keeps_what_was_sent(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        trainer = await Trainer.register(served)
+        await trainer.send(batch_data=batch(1))
+        await trainer.until(lambda response: response.ack.received_sequence == 1)
+        call = watch(served)
+        await read_until(call, is_kind("snapshot"))
+        served.telemetry.drain()
+        assert (await failure(read_all(call))).reason == "DRAINING"
+        assert (await failure(read_all(trainer.call))).reason == "DRAINING"
+    async with serving(tmp_path) as served:
+        again = await Trainer.register(served, resume_token=trainer.token)
+        assert again.sequence == 2

@@ -14,6 +14,7 @@ from catenary_server.application.telemetry_runs import TelemetryRuns
 from catenary_server.application.telemetry_tokens import Tokens
 from catenary_server.application.telemetry_upkeep import Retention, Upkeep
 from catenary_server.application.telemetry_watch import Watches
+from catenary_server.domain.failure import Failure, Reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -55,6 +56,12 @@ class Telemetry:
             commands=Commands(runs, upkeep),
             upkeep=upkeep,
         )
+
+    def drain(self) -> None:
+        """End every stream, as the server is about to stop: what is not acknowledged will be sent to the next one."""
+        failure = Failure(Reason.DRAINING, "the server is shutting down; register again and go on", retry_after=1.0)
+        self.ingest.end(failure)
+        self.watches.end(failure)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

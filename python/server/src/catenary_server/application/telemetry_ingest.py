@@ -46,6 +46,12 @@ class Ingest:
     def __init__(self, runs: TelemetryRuns) -> None:
         self._runs = runs
 
+    def end(self, failure: Failure) -> None:
+        """End every stream."""
+        for run in self._runs:
+            if run.writer is not None:
+                run.writer.end(failure)
+
     async def stream(self, principal: str, messages: AsyncIterator[Incoming]) -> AsyncGenerator[Reply, None]:
         """Take the messages of one stream, and tell what is to be told to it.
 
@@ -85,7 +91,7 @@ class Writer:
             if self.outbox.ended:
                 return
             run = self._run or await self._attach(incoming.message)
-            run.heard()
+            self._runs.heard(run)
             await self._take(run, incoming)
         if self._run is not None:
             await self._run.until_durable(self._run.state.position)
@@ -171,7 +177,6 @@ class Writer:
             raise not_registered(message.run_id)
         self._check_epoch(run, message)
         if message.kind is Kind.HEARTBEAT and incoming.refusal is None:
-            self._runs.heard(run)
             return
         if self._arrived_before(run, message):
             self._acknowledge(run)

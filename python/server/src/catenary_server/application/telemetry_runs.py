@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from catenary_server.domain.telemetry_run import Entry, RunState
     from catenary_server.domain.telemetry_store import TelemetryStore
 
+MOST_METRICS: Final = 10_000
+"""Names of metrics of one run."""
 FARTHEST_GAP: Final = 1 << 40
 """Sequences that one gap may skip."""
 
@@ -129,6 +131,9 @@ class TelemetryRuns:
             return Refusal(Reason.STATE_INVALID, text)
         if message.result is not None and message.result.command_id not in state.open_commands:
             return Refusal(Reason.COMMAND_INVALID, "no command with this id waits for a result")
+        unknown = {scalar.metric_name for scalar in message.scalars} - state.metric_names
+        if unknown and len(state.metric_names) + len(unknown) > MOST_METRICS:
+            return Refusal(Reason.FIELD_INVALID, f"a run has at most {MOST_METRICS} metrics; use fewer names")
         if message.gap is not None and message.gap.last > state.received + FARTHEST_GAP:
             return Refusal(Reason.FIELD_INVALID, f"a gap reaches at most {FARTHEST_GAP} sequences ahead")
         return None
@@ -152,8 +157,9 @@ class TelemetryRuns:
     def expire_later(self, run: LiveRun, command: Command) -> None:
         """Refuse a command that has no result when its time is over."""
         delay = max(command.expire_time - time.time(), 0.0)
-        handle = asyncio.get_running_loop().call_later(delay, self._expire, run, command.command_id)
-        self._expiries[run.state.run_id, command.command_id] = handle
+        key = (run.state.run_id, command.command_id)
+        self._stop_expiry(run, command.command_id)
+        self._expiries[key] = asyncio.get_running_loop().call_later(delay, self._expire, key)
 
     def heard(self, run: LiveRun) -> None:
         """A writer gave a sign of life."""
@@ -226,21 +232,25 @@ class TelemetryRuns:
         run_id = run.state.run_id
         if run_id not in self._timers:
             delay = max(self.limits.silence - run.silent_for(), 0.01)
-            self._timers[run_id] = asyncio.get_running_loop().call_later(delay, self._look_for_silence, run)
+            self._timers[run_id] = asyncio.get_running_loop().call_later(delay, self._look_for_silence, run_id)
 
-    def _look_for_silence(self, run: LiveRun) -> None:
-        del self._timers[run.state.run_id]
+    def _look_for_silence(self, run_id: str) -> None:
+        del self._timers[run_id]
+        run = self._runs.get(run_id)
+        if run is None:
+            return
         if run.silent_for() < self.limits.silence:
             self._watch_silence(run)
         else:
             self.silenced(run)
 
-    def _expire(self, run: LiveRun, command_id: str) -> None:
-        del self._expiries[run.state.run_id, command_id]
-        raw = self.codec.refused(
-            run.state.run_id, command_id, Reason.COMMAND_EXPIRED, "the command had no effect before its expire_time"
-        )
-        self._conclude(run, command_id, raw)
+    def _expire(self, key: tuple[str, str]) -> None:
+        self._expiries.pop(key, None)
+        run_id, command_id = key
+        run = self._runs.get(run_id)
+        if run is not None:
+            text = "the command had no effect before its expire_time"
+            self._conclude(run, command_id, self.codec.refused(run_id, command_id, Reason.COMMAND_EXPIRED, text))
 
     def _conclude(self, run: LiveRun, command_id: str, raw: bytes) -> None:
         """Note the result of a command behind what goes on now; the log is opened for it if need be."""

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
     from catenary_server.application.telemetry_live import LiveRun
     from catenary_server.application.telemetry_upkeep import Upkeep
+    from catenary_server.domain.failure import Failure
     from catenary_server.domain.telemetry import Command, Series
     from catenary_server.domain.telemetry_message import MessageCodec
     from catenary_server.domain.telemetry_run import Entry
 
 PAGE_BYTES: Final = 2 << 20
 SNAPSHOT_POINTS: Final = 1000
+MOST_SNAPSHOT_POINTS: Final = 150_000
+"""Points of all metrics together: some megabytes."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,14 @@ class Watches:
     def __init__(self, upkeep: Upkeep, codec: MessageCodec) -> None:
         self._upkeep = upkeep
         self._codec = codec
+        self._moved: set[asyncio.Event] = set()
+        self._end: Failure | None = None
+
+    def end(self, failure: Failure) -> None:
+        """End every watch."""
+        self._end = failure
+        for moved in self._moved:
+            moved.set()
 
     async def watch(self, run: LiveRun, view: View) -> AsyncGenerator[Seen, None]:
         """A snapshot of a run, then its events, to its end.
@@ -104,6 +115,7 @@ class Watches:
         """
         moved = asyncio.Event()
         run.watchers.add(moved)
+        self._moved.add(moved)
         try:
             viewer = _Viewer(run, view, self._codec)
             yield Seen(viewer.position, await self._snapshot(run, view))
@@ -123,16 +135,18 @@ class Watches:
                     await self._wait(run, moved)
         finally:
             run.watchers.discard(moved)
+            self._moved.discard(moved)
 
-    @staticmethod
-    async def _wait(run: LiveRun, moved: asyncio.Event) -> None:
-        if run.failure is not None:
-            raise run.failure
+    async def _wait(self, run: LiveRun, moved: asyncio.Event) -> None:
+        failure = self._end or run.failure
+        if failure is not None:
+            raise failure
         await moved.wait()
 
     async def _snapshot(self, run: LiveRun, view: View) -> Snapshot:
         names = sorted(run.state.metric_names) if view.snapshot_points else []
-        series = await self._upkeep.series(run, names, (None, None), view.snapshot_points or 1)
+        points = max(1, min(view.snapshot_points, MOST_SNAPSHOT_POINTS // max(len(names), 1)))
+        series = await self._upkeep.series(run, names, (None, None), points)
         wanted = view.wants
         return Snapshot(
             run=run,

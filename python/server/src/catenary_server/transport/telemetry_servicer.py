@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING
 
@@ -57,8 +58,9 @@ class TelemetryServicer:
     async def stream_telemetry(self, messages: AsyncIterator[bytes], call: Call) -> AsyncGenerator[bytes, None]:
         """See the contract. Messages come as they are: only what is not an image is parsed."""
         incoming = (self._codec.arrived(raw) async for raw in messages)
-        async for reply in self._telemetry.ingest.stream(call.principal, incoming):
-            yield encode_reply(reply).SerializeToString()
+        async with contextlib.aclosing(self._telemetry.ingest.stream(call.principal, incoming)) as replies:
+            async for reply in replies:
+                yield encode_reply(reply).SerializeToString()
 
     async def list_runs(self, request: run_request_pb2.ListRunsRequest, call: Call) -> run_request_pb2.ListRunsResponse:
         """See the contract."""
@@ -79,8 +81,9 @@ class TelemetryServicer:
     async def watch_run(self, request: watch_pb2.WatchRunRequest, call: Call) -> AsyncGenerator[bytes, None]:
         """See the contract."""
         run = self._find(request.run_id, call)
-        async for seen in self._telemetry.watches.watch(run, decode_view(request)):
-            yield encode_seen(seen)
+        async with contextlib.aclosing(self._telemetry.watches.watch(run, decode_view(request))) as messages:
+            async for seen in messages:
+                yield encode_seen(seen)
 
     async def query_metrics(
         self, request: metric_query_pb2.QueryMetricsRequest, call: Call

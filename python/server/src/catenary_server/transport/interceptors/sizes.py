@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from catenary_server.transport.settings import MessageSizes
 
 _INFERENCE = frozenset({"Inference", "StreamInference"})
-_TELEMETRY = frozenset({"StreamTelemetry", "WatchRun", "QueryMetrics"})
+_TELEMETRY = frozenset({"StreamTelemetry", "QueryMetrics"})
 _CHUNKS = frozenset({"InferenceChunked", "UploadDataset", "UploadPipeline", "DownloadPipeline"})
 
 
@@ -25,6 +25,8 @@ def size_limit(method: Method, sizes: MessageSizes) -> int:
         return sizes.weights
     if method.name in _TELEMETRY:
         return sizes.telemetry
+    if method.name == "WatchRun":
+        return 2 * sizes.telemetry  # a message of a training is passed on whole, in one of ours
     return sizes.control
 
 
