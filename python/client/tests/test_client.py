@@ -233,11 +233,12 @@ def test_public_names_change_on_purpose_only() -> None:
     assert catenary_client.__all__ == [
         "NO_RETRY", "AlreadyExistsError", "AsyncClient", "AsyncSession", "AuthenticationError", "BusyError",
         "CatenaryError", "Client", "ConfigCheck", "ConfigError", "ConnectionFailedError", "DataLossError",
-        "DeadlineError", "InferenceOutputs", "InvalidRequestError", "LimitExceededError", "LoadedWeights",
+        "DeadlineError", "InferenceOutputs", "InsecureTokenError", "InvalidRequestError", "LimitExceededError",
+        "LoadedWeights",
         "MessageTooLargeError", "NotFoundError", "PermissionDeniedError", "Phase", "PortSpec", "PreconditionError",
         "ResolvedConfig", "RestoredTrainRun", "RetryPolicy", "RunFailedError", "SavedPipeline", "SavedTrainRun",
         "SearchPaths", "ServerFaultError", "Session", "SessionNotFoundError", "Split", "StreamedInference", "TensorError", "TrainProgress",
-        "UnavailableError", "UnsupportedError",
+        "UnavailableError", "UnsupportedError", "tls_credentials",
     ]  # fmt: skip
     public = sorted(name for name in dir(catenary_client.Session) if not name.startswith("_"))
     assert public == [

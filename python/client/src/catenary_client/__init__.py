@@ -2,6 +2,7 @@
 
 from catenary_client.async_client import AsyncClient
 from catenary_client.client import Client, Session
+from catenary_client.connection import InsecureTokenError, tls_credentials
 from catenary_client.errors import (
     AlreadyExistsError,
     AuthenticationError,
@@ -56,6 +57,7 @@ __all__ = [
     "DataLossError",
     "DeadlineError",
     "InferenceOutputs",
+    "InsecureTokenError",
     "InvalidRequestError",
     "LimitExceededError",
     "LoadedWeights",
@@ -81,4 +83,5 @@ __all__ = [
     "TrainProgress",
     "UnavailableError",
     "UnsupportedError",
+    "tls_credentials",
 ]

@@ -17,7 +17,7 @@ from catenary.v1.session_service_pb2_grpc import SessionServiceStub
 from catenary.v1.training_service_pb2_grpc import TrainingServiceStub
 from catenary_client.calls import Caller
 from catenary_client.config_content import content_of
-from catenary_client.connection import DEFAULT_ADDRESS, DEFAULT_MAX_MESSAGE_BYTES, open_channel
+from catenary_client.connection import DEFAULT_ADDRESS, DEFAULT_MAX_MESSAGE_BYTES, check_token, open_channel
 from catenary_client.results import ConfigCheck
 from catenary_client.retry import RetryPolicy
 from catenary_client.sessions import AsyncSession
@@ -40,11 +40,16 @@ class AsyncClient:
 
     Args:
         address: `host:port`.
-        credentials: for an encrypted connection, for example `grpc.ssl_channel_credentials()`; None is not encrypted.
+        credentials: for an encrypted connection, as `tls_credentials` makes them; None is not encrypted.
         token: sent with every call when it is not empty.
+        server_name: name to expect in the server's certificate, where it is not the host of the address.
+        plaintext_token: send the token also over a network that is not encrypted.
         timeout: seconds for a call with all its attempts; None waits for ever. Training streams have no deadline.
         retry: when to send a call again; `NO_RETRY` never does.
         max_message_bytes: largest message to send or take.
+
+    Raises:
+        InsecureTokenError: the token would leave this machine unencrypted.
     """
 
     def __init__(
@@ -56,10 +61,18 @@ class AsyncClient:
         timeout: float | None = DEFAULT_TIMEOUT_SECONDS,
         retry: RetryPolicy | None = None,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        server_name: str = "",
+        plaintext_token: bool = False,
     ) -> None:
+        encrypted = credentials is not None
+        check_token(address, token, encrypted=encrypted, plaintext=plaintext_token)
         self.address = address
-        self._channel = open_channel(address, credentials=credentials, max_message_bytes=max_message_bytes)
-        self._caller = Caller(address=address, policy=retry or RetryPolicy(), timeout=timeout, token=token)
+        self._channel = open_channel(
+            address, credentials=credentials, max_message_bytes=max_message_bytes, server_name=server_name
+        )
+        self._caller = Caller(
+            address=address, policy=retry or RetryPolicy(), timeout=timeout, token=token, encrypted=encrypted
+        )
 
     async def server_info(self) -> GetServerInfoResponse:
         """What the server is, claims, and has room for."""

@@ -13,6 +13,7 @@ import grpc
 from google.protobuf.message import Message
 
 from catenary.contract.v1 import options_pb2
+from catenary_client.connection import connection_help
 from catenary_client.errors import error_for
 from catenary_wire import names
 from catenary_wire.errors import CONNECTION_FAILED, Failure, failure_of
@@ -48,10 +49,14 @@ class Caller:
         policy: how to retry.
         timeout: seconds for a call, all its attempts together; None waits for ever. Streams have no deadline.
         token: sent as bearer token when it is not empty.
+        encrypted: whether the connection is, for messages.
     """
 
-    def __init__(self, *, address: str, policy: RetryPolicy, timeout: float | None, token: str = "") -> None:
+    def __init__(
+        self, *, address: str, policy: RetryPolicy, timeout: float | None, token: str = "", encrypted: bool = False
+    ) -> None:
         self.address = address
+        self.encrypted = encrypted
         self.policy = policy
         self.timeout = timeout
         self.metadata: tuple[tuple[str, str], ...] = (("authorization", f"Bearer {token}"),) if token else ()
@@ -138,10 +143,7 @@ class Caller:
         """The failure, with words of help where only the runtime's own are there."""
         if failure.reason != CONNECTION_FAILED:
             return failure
-        text = (
-            f"cannot reach a server at {self.address} ({failure.message}). "
-            "Start one with `catenary serve`, or name another with --server or CATENARY_SERVER."
-        )
+        text = connection_help(self.address, failure.message, encrypted=self.encrypted)
         return Failure(reason=failure.reason, code=failure.code, message=text, retry=failure.retry)
 
 

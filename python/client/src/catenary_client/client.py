@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
 
 from catenary_client.async_client import DEFAULT_TIMEOUT_SECONDS, AsyncClient
 from catenary_client.blocking import Blocking, EventLoopThread, blocking, streaming
-from catenary_client.connection import DEFAULT_ADDRESS, DEFAULT_MAX_MESSAGE_BYTES
+from catenary_client.connection import DEFAULT_ADDRESS, DEFAULT_MAX_MESSAGE_BYTES, check_token
 from catenary_client.sessions import AsyncSession
 
 if TYPE_CHECKING:
@@ -101,7 +101,11 @@ class Client(Blocking[AsyncClient]):
         timeout: float | None = DEFAULT_TIMEOUT_SECONDS,
         retry: RetryPolicy | None = None,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        server_name: str = "",
+        plaintext_token: bool = False,
     ) -> None:
+        check_token(address, token, encrypted=credentials is not None, plaintext=plaintext_token)
+
         async def connected() -> AsyncClient:
             # In the loop: a channel belongs to the loop in which it is made.
             return AsyncClient(
@@ -111,6 +115,8 @@ class Client(Blocking[AsyncClient]):
                 timeout=timeout,
                 retry=retry,
                 max_message_bytes=max_message_bytes,
+                server_name=server_name,
+                plaintext_token=plaintext_token,
             )
 
         loop = EventLoopThread()

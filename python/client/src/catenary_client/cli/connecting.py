@@ -11,6 +11,7 @@ import click
 
 from catenary_client.cli import exit_codes
 from catenary_client.cli.output import Output
+from catenary_client.cli.securing import Securing, securing_options
 from catenary_client.client import Client
 from catenary_client.connection import DEFAULT_ADDRESS
 from catenary_client.errors import CatenaryError, ConnectionFailedError
@@ -52,14 +53,25 @@ def with_server(command: Callable[..., T]) -> Callable[..., T]:
     @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=120.0, show_default=True,
                   metavar="SECONDS", help="For one call with all its attempts.")  # fmt: skip
     @click.option("--no-retry", is_flag=True, help="Send nothing again after a failure.")
+    @securing_options
     @output_option
     @functools.wraps(command)
-    def connected(*, server: str, timeout: float, no_retry: bool, as_json: bool, **options: object) -> T:
+    def connected(*, server: str, timeout: float, no_retry: bool, as_json: bool, **options: Any) -> T:  # noqa: ANN401 - as their options are
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
         output = Output(as_json=as_json)
         retry = NO_RETRY if no_retry else RetryPolicy()
+        securing = Securing(**{field.name: options.pop(field.name) for field in dataclasses.fields(Securing)})
+        securing.check(server)
         try:
-            with Client(server, timeout=timeout, retry=retry) as client:
+            with Client(
+                server,
+                timeout=timeout,
+                retry=retry,
+                credentials=securing.credentials(),
+                token=securing.token,
+                server_name=securing.tls_server_name,
+                plaintext_token=securing.plaintext_token,
+            ) as client:
                 return command(Link(client, output), **options)
         except CatenaryError as error:
             output.fail(error)
