@@ -41,9 +41,11 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, limits: TelemetryLimits | None = None) -> AsyncIterator[Served]:
+async def serving(
+    folder: Path, limits: TelemetryLimits | None = None, commit_interval: float = 0.01
+) -> AsyncIterator[Served]:
     """Serve a folder, and connect to the server."""
-    settings = TelemetrySettings(folder=folder, limits=limits or TelemetryLimits(), commit_interval=0.01)
+    settings = TelemetrySettings(folder=folder, limits=limits or TelemetryLimits(), commit_interval=commit_interval)
     async with telemetry_parts(settings) as parts:
         server = build_telemetry_server(TransportSettings(), parts, AnonymousAuthenticator())
         address = f"127.0.0.1:{await server.start()}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import time
@@ -15,7 +16,7 @@ from catenary_server.domain.telemetry_message import Kind
 from catenary_server.domain.telemetry_store import IndexedRun
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from catenary_server.application.telemetry_live import LiveRun
     from catenary_server.application.telemetry_runs import TelemetryRuns
@@ -63,22 +64,21 @@ class Upkeep:
         looked = time.monotonic()
         while True:
             await asyncio.sleep(INDEX_SECONDS)
-            try:
-                await self.settle()
-                if time.monotonic() - looked >= RETENTION_SECONDS:
-                    looked = time.monotonic()
+            await self.settle()
+            if time.monotonic() - looked >= RETENTION_SECONDS:
+                looked = time.monotonic()
+                with _logged():
                     await self.retain()
-            except Failure:
-                log.exception("telemetry cannot be stored")
 
     async def settle(self) -> None:
-        """Index what is new, close logs that nobody writes, read broken ones again."""
+        """Index what is new, close logs that nobody writes, read broken ones again; what fails is tried again."""
         for run in self._runs:
-            if run.failure is not None:
-                await self._reload(run)
-            else:
-                await self.index(run)
-                await self._close_unused(run)
+            with _logged():
+                if run.failure is not None:
+                    await self._reload(run)
+                else:
+                    await self.index(run)
+                    await self._close_unused(run)
 
     async def index(self, run: LiveRun) -> None:
         """Bring the index up to the run as it is now.
@@ -122,7 +122,7 @@ class Upkeep:
         self._runs.stop()
         for run in self._runs:
             async with run.change:
-                if run.failure is None:
+                with _logged():
                     await self._close(run)
 
     async def _shrink(self, run: LiveRun, size: int, excess: int, oldest: float) -> int:
@@ -168,3 +168,12 @@ class Upkeep:
     async def _indexed(self, run: LiveRun) -> IndexedRun:
         found = await self._store.index.runs()
         return next((each for each in found if each.key == run.state.key), IndexedRun(run.state.key))
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[None]:
+    """Go on with the other runs when the disk fails for one."""
+    try:
+        yield
+    except Failure:
+        log.exception("telemetry cannot be stored")
