@@ -142,7 +142,7 @@ class LiveRun:
     def on_durable(self, position: int) -> None:
         """See `LogObserver.on_durable`."""
         self.durable = max(self.durable, position)
-        self._move()
+        self.on_written(position)
         if self.writer is not None:
             self.writer.durable(position)
 

@@ -21,7 +21,7 @@ class LogObserver(Protocol):
         ...
 
     def on_durable(self, position: int) -> None:
-        """Everything up to this position outlives a crash of the machine."""
+        """Everything up to this position outlives a crash of the machine; may come before `on_written`."""
         ...
 
     def on_failed(self, failure: Failure) -> None:
