@@ -1,0 +1,35 @@
+"""Inference: what a request costs beside what others need for it, in time and in memory.
+
+Our server is the real program; only its engine has a few nodes more. Every ratio is of medians of calls that were made
+in turn in this run. Set CATENARY_KSERVE_PYTHON to the interpreter of an environment with `kserve==0.21.*` and torch for
+the comparison with KServe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from benchmarks.inference_rows import chunked, echo, isolation, network
+from benchmarks.report import Report
+from benchmarks.serving.processes import catenary
+from catenary_client import AsyncClient
+
+
+def run(*, quick: bool) -> Report:
+    """Measure everything."""
+    with tempfile.TemporaryDirectory() as folder:
+        return asyncio.run(_run(Path(folder), quick=quick))
+
+
+async def _run(folder: Path, *, quick: bool) -> Report:
+    with catenary(folder) as server:
+        async with AsyncClient(server.address, timeout=300.0) as client:
+            idle, idle_goals = await isolation.measure_idle(server, client)
+            echoed, echo_goals = await echo.measure(server, client, folder, quick=quick)
+            scored, network_goals = await network.measure(server, client, folder, quick=quick)
+            cut, chunk_goals = await chunked.measure(server, client, folder, quick=quick)
+            beside, neighbour_goals = await isolation.measure_neighbour(server, client, quick=quick)
+    goals = (*echo_goals, *network_goals, *chunk_goals, *neighbour_goals, *idle_goals)
+    return Report("inference", (echoed, scored, *cut, beside, idle), goals)

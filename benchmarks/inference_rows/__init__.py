@@ -1,0 +1,1 @@
+"""The parts of the bench of inference, one measurement in each."""
