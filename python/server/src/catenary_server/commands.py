@@ -11,6 +11,7 @@ import click
 
 from catenary_server.application.sessions import SessionLimits
 from catenary_server.launch import relaunch
+from catenary_server.plugins.allowance import Allowance
 from catenary_server.settings import MEBIBYTE, Settings, SettingsError
 from catenary_server.transport.settings import CallLimits
 
@@ -120,6 +121,13 @@ def default_configs() -> tuple[Path, ...]:
     help="Seconds that streams on such a connection may still last.",
 )
 @click.option(
+    "--allow-plugin",
+    "plugins",
+    multiple=True,
+    metavar="NAME",
+    help="Installed plugin that sessions may load: NAME, NAME==1.2 or NAME@sha256:DIGEST; repeatable.",
+)
+@click.option(
     "--idle-timeout",
     default=3600.0,
     show_default=True,
@@ -185,6 +193,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         reflection=not options["no_reflection"],
         port_file=options["port_file"],
         sessions=limits,
+        plugins=_allowances(options["plugins"]),
         calls=CallLimits(
             calls=options["max_calls"],
             streams=options["max_streams"],
@@ -193,6 +202,14 @@ def _settings(options: dict[str, Any]) -> Settings:
             connection_grace=options["connection_grace"],
         ),
     )
+
+
+def _allowances(texts: tuple[str, ...]) -> tuple[Allowance, ...]:
+    try:
+        return tuple(Allowance.parse(text) for text in texts)
+    except ValueError as error:
+        message = f"--allow-plugin: {error}"
+        raise SettingsError(message) from error
 
 
 def _share(options: dict[str, Any]) -> int:

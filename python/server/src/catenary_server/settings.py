@@ -7,6 +7,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from catenary_server.application.sessions import SessionLimits
+from catenary_server.plugins.allowance import Allowance  # noqa: TC001 - a dataclass field
 from catenary_server.transport.settings import CallLimits
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Settings:
     reflection: bool = True
     port_file: Path | None = None
     sessions: SessionLimits = dataclasses.field(default_factory=SessionLimits)
+    plugins: tuple[Allowance, ...] = ()
     calls: CallLimits = dataclasses.field(default_factory=CallLimits)
 
     def check(self) -> None:

@@ -13,11 +13,13 @@ from catenary_server.application.configs import Configs
 from catenary_server.application.discovery import Discovery
 from catenary_server.application.inference import Inferences
 from catenary_server.application.pipelines import Pipelines
+from catenary_server.application.plugins import Plugins
 from catenary_server.application.sessions import Sessions
 from catenary_server.application.training import Training
 from catenary_server.application.trainruns import TrainRuns
 from catenary_server.configuration.child import COMPOSITION_MODULE
 from catenary_server.configuration.source import HydraConfigSource
+from catenary_server.plugins.installed import InstalledPlugins
 from catenary_server.runtimes import ProcessRuntime
 from catenary_server.storage.local import LocalStorage
 from catenary_server.transport.interceptors.authentication import ANONYMOUS
@@ -60,11 +62,13 @@ async def _serve(settings: Settings, access: Access) -> None:
         port = await server.start()
         await server.set_serving(serving=True)
         expiry = asyncio.create_task(services.sessions.expire_idle(), name="expire idle sessions")
+        describing = asyncio.create_task(services.plugins.describe_allowed(), name="describe allowed plugins")
         _announce(settings, port)
         await stop.wait()
         log.info("Stopping: no new calls, %g seconds for those under way", settings.grace)
         await _drain(server, services, settings.grace)
         expiry.cancel()
+        describing.cancel()
     finally:
         await runtime.close()
     log.info("Server stopped")
@@ -81,11 +85,13 @@ def _services(settings: Settings, runtime: ProcessRuntime, catalog: Catalog) -> 
         limits=settings.sessions,
         devices=[device.name for device in catalog.devices],
     )
-    pipelines = Pipelines(runtime=runtime, catalog=catalog, configs=configs)
+    plugins = Plugins(source=InstalledPlugins(settings.plugins), runtime=runtime, catalog=catalog)
+    pipelines = Pipelines(runtime=runtime, plugins=plugins, configs=configs)
     return Services(
         sessions=sessions,
         configs=Configs(configs),
         pipelines=pipelines,
+        plugins=plugins,
         training=Training(pipelines=pipelines, configs=configs),
         trainruns=TrainRuns(sessions=sessions, pipelines=pipelines, configs=configs),
         inferences=Inferences(),

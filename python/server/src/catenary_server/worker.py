@@ -10,6 +10,7 @@ import torch
 
 from catenary_server.engine.torch_engine import TorchEngine
 from catenary_server.nodes.catalog import built_in_types
+from catenary_server.plugins.importing import import_plugin
 
 if TYPE_CHECKING:
     from catenary_server.domain.runtime import Engine
@@ -29,4 +30,4 @@ def build_engine(device: str = "auto") -> Engine:
     # Half of the cores: threads of several busy sessions that share a core spin at every barrier, and the front end
     # needs a core too.
     torch.set_num_threads(max(1, min(len(os.sched_getaffinity(0)) // 2, _MOST_THREADS)))
-    return TorchEngine(built_in_types(), device)
+    return TorchEngine(built_in_types(), device, import_plugin=import_plugin)

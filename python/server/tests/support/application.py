@@ -7,12 +7,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from fake_configs import PIPELINE, TRAINRUN, FakeConfigs
+from fake_plugins import FakePlugins
 from fake_runtime import CATALOG, FakeRuntime
 
 from catenary_server.application.configs import Configs
 from catenary_server.application.discovery import Discovery
 from catenary_server.application.inference import Inferences
 from catenary_server.application.pipelines import Pipelines
+from catenary_server.application.plugins import Plugins
 from catenary_server.application.sessions import NewSession, SessionLimits, Sessions
 from catenary_server.application.training import Training
 from catenary_server.application.trainruns import TrainRuns
@@ -46,6 +48,8 @@ class Application:
     sessions: Sessions
     configs: Configs
     pipelines: Pipelines
+    plugins: Plugins
+    plugin_source: FakePlugins
     training: Training
     trainruns: TrainRuns
     inferences: Inferences
@@ -67,6 +71,7 @@ def build_application(folder: Path, limits: SessionLimits | None = None) -> Appl
     for name in ("configs", "artifacts", "data"):
         (folder / name).mkdir(exist_ok=True)
     runtime, source, clock = FakeRuntime(), FakeConfigs(folder / "configs"), Clock()
+    fake_plugins = FakePlugins()
     storage = LocalStorage(folder / "artifacts", [folder / "data"])
     sessions = Sessions(
         configs=source,
@@ -75,7 +80,8 @@ def build_application(folder: Path, limits: SessionLimits | None = None) -> Appl
         devices=[device.name for device in CATALOG.devices],
         clock=clock,
     )
-    pipelines = Pipelines(runtime=runtime, catalog=CATALOG, configs=source)
+    plugins = Plugins(source=fake_plugins, runtime=runtime, catalog=CATALOG)
+    pipelines = Pipelines(runtime=runtime, plugins=plugins, configs=source)
     return Application(
         runtime=runtime,
         source=source,
@@ -83,6 +89,8 @@ def build_application(folder: Path, limits: SessionLimits | None = None) -> Appl
         sessions=sessions,
         configs=Configs(source),
         pipelines=pipelines,
+        plugins=plugins,
+        plugin_source=fake_plugins,
         training=Training(pipelines=pipelines, configs=source),
         trainruns=TrainRuns(sessions=sessions, pipelines=pipelines, configs=source),
         inferences=Inferences(),

@@ -7,6 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
+from fake_plugins import node_of
 
 from catenary_server.domain.failure import Failure, Reason, Resource
 from catenary_server.domain.node import NodeCategory, NodeSpec, ParamSpec, PortSpec
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from catenary_server.domain.pipeline import PipelineConfig
+    from catenary_server.domain.plugin import InstalledPlugin
     from catenary_server.domain.training import EvaluationJob, TrainingJob
 
 CUBE = (-1, -1, -1, -1)
@@ -89,6 +91,7 @@ class FakeWorker:
         self.device = device
         self.pipeline: PipelineConfig | None = None
         self.weights = WEIGHTS
+        self.plugins: list[InstalledPlugin] = []
         self.closed = False
         self.jobs: list[TrainingJob | EvaluationJob] = []
         self.inputs: Mapping[str, Tensor] = {}
@@ -111,6 +114,12 @@ class FakeWorker:
         await self.runtime.meet("load_pipeline")
         self._require_alive()
         self.pipeline = pipeline
+
+    async def load_plugin(self, plugin: InstalledPlugin) -> Mapping[str, NodeSpec]:
+        await self.runtime.meet("load_plugin")
+        self._require_alive()
+        self.plugins.append(plugin)
+        return {name: node_of(plugin, name) for name in self.runtime.exports.get(plugin.name, ())}
 
     async def load_weights(self, weights: bytes, *, strict: bool) -> WeightsReport:
         await self.runtime.meet("load_weights")
@@ -183,6 +192,8 @@ class FakeRuntime:
         self.plan: tuple[Progress | str | Failure, ...] = PLAN
         self.held = False
         self.faults: dict[str, BaseException] = {}
+        self.exports: dict[str, tuple[str, ...]] = {}
+        """Class names of the node types that a plugin brings."""
         self.pauses: dict[str, asyncio.Event] = {}
         self.met: asyncio.Queue[str] = asyncio.Queue()
 

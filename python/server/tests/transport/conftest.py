@@ -28,6 +28,7 @@ def services(app: Application) -> Services:
         sessions=app.sessions,
         configs=app.configs,
         pipelines=app.pipelines,
+        plugins=app.plugins,
         training=app.training,
         trainruns=app.trainruns,
         inferences=app.inferences,

@@ -10,12 +10,11 @@ from catenary_server.transport.settings import MessageSizes
 if TYPE_CHECKING:
     from catenary_server.transport.services import Services
 
-CLAIMED = {"discovery", "profiling", "sessions", "configs", "pipelines", "training", "evaluation", "inference", "stream-inference", "chunked-inference"}
+CLAIMED = {"discovery", "profiling", "sessions", "configs", "pipelines", "plugins", "training", "evaluation", "inference", "stream-inference", "chunked-inference"}
 
 NOT_BUILT = {
     "catenary.v1.PipelineService": {"GetPipelineVisualization", "DownloadPipeline", "UploadPipeline"},
     "catenary.v1.DatasetService": {"UploadDataset", "ListDatasets", "GetDataset", "DeleteDataset"},
-    "catenary.v1.PluginService": {"LoadPlugin", "ListLoadedPlugins", "GetPluginInfo", "ClearPluginCache"},
     "catenary.v1.ProfilingService": {"SetProfiling", "GetProfilingSummary"},
     "catenary.telemetry.v1.TelemetryService": {
         "RegisterTrainingSession",

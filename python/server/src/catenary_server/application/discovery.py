@@ -55,14 +55,14 @@ class Discovery:
         )
 
     def nodes(self, principal: str, session_id: str) -> tuple[NodeSpec, ...]:
-        """Node types that a pipeline can be made of, sorted by class name; all are built in, so every session has them.
+        """Node types that a pipeline can be made of, sorted by class name; with a session, those of its plugins too.
 
         Raises:
             Failure: SESSION_NOT_FOUND if a session is named that the principal does not have.
         """
-        if session_id:
-            self._sessions.find(principal, session_id)
-        return tuple(self._catalog.nodes[name] for name in sorted(self._catalog.nodes))
+        plugins = self._sessions.find(principal, session_id).plugin_nodes() if session_id else {}
+        nodes = {**self._catalog.nodes, **plugins}
+        return tuple(nodes[name] for name in sorted(nodes))
 
     async def pipelines(self, principal: str, tag: str = "") -> tuple[PipelineFile, ...]:
         """Pipelines of the operator and of the principal, sorted by path; with a tag, those that carry it."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import json
 import importlib.metadata
+import json
 from typing import TYPE_CHECKING
 
 from catenary_server.application.session import LoadedPipeline, Session
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from catenary_server.application.plugins import Plugins
     from catenary_server.domain.config_source import ConfigSource
+    from catenary_server.domain.graph import Graph
+    from catenary_server.domain.node import NodeSpec
     from catenary_server.domain.pipeline import PipelinePorts
-    from catenary_server.domain.runtime import Catalog, Runtime, WeightsReport, Worker
+    from catenary_server.domain.runtime import Runtime, WeightsReport, Worker
     from catenary_server.domain.storage import FileArea
 
 WEIGHTS_SUFFIX = ".safetensors"
@@ -57,9 +60,9 @@ class SavedPipeline:
 class Pipelines:
     """Builds pipelines in the session's worker, and moves their weights in and out of files."""
 
-    def __init__(self, *, runtime: Runtime, catalog: Catalog, configs: ConfigSource) -> None:
+    def __init__(self, *, runtime: Runtime, plugins: Plugins, configs: ConfigSource) -> None:
         self._runtime = runtime
-        self._catalog = catalog
+        self._plugins = plugins
         self._configs = configs
 
     async def load_bytes(self, session: Session, content: bytes) -> PipelineMetadata:
@@ -74,12 +77,12 @@ class Pipelines:
         """Build a pipeline, with weights if they are given. A failure leaves the session as it was.
 
         Raises:
-            Failure: NODE_TYPE_UNKNOWN, GRAPH_INVALID, PATH_INVALID, NODE_FAILED, SESSION_BUSY, SESSION_CLOSING,
-                DEVICE_UNAVAILABLE; with weights, as `load_weights`.
+            Failure: NODE_TYPE_UNKNOWN, PLUGIN_NOT_INSTALLED, GRAPH_INVALID, PATH_INVALID, NODE_FAILED, SESSION_BUSY,
+                SESSION_CLOSING, DEVICE_UNAVAILABLE; with weights, as `load_weights`.
         """
         session.require_idle()
-        graph = check_graph(config, self._catalog.nodes)
-        confined = self._confine(config, session.area)
+        graph = check_graph(config, self._plugins.types(session, config))
+        confined = _confine(config, graph, session.area)
         async with session.change:
             session.require_idle()
             before, former = session.state, session.pipeline
@@ -109,11 +112,11 @@ class Pipelines:
         """
         former = session.pipeline
         if former is not None and weights is None:
-            await former.worker.load_pipeline(config)
+            await _load(session, former.worker, config)
             return former.worker
         worker = await self._runtime.start_worker(device=session.device, on_lost=_lost(session))
         try:
-            await worker.load_pipeline(config)
+            await _load(session, worker, config)
             if weights is not None:
                 await worker.load_weights(weights.content, strict=weights.strict)
         except BaseException:
@@ -178,21 +181,24 @@ class Pipelines:
         """What the pipeline takes and gives. STATE_INVALID without one."""
         return session.require_pipeline().graph.ports()
 
-    def _confine(self, config: PipelineConfig, area: FileArea) -> PipelineConfig:
-        """The same pipeline with every path parameter made absolute inside the session's area, for the worker."""
-        return dataclasses.replace(config, nodes=tuple(self._confine_node(node, area) for node in config.nodes))
 
-    def _confine_node(self, node: NodeConfig, area: FileArea) -> NodeConfig:
-        params = dict(node.params)
-        for spec in self._catalog.nodes[node.type_name].params:
-            value = params.get(spec.name, json.loads(spec.default or "null")) if spec.is_path else None
-            if value is None:
-                continue
-            if not isinstance(value, str):
-                fault = Violation(f"nodes.{node.name}.params.{spec.name}", "must be a path")
-                raise Failure(Reason.PATH_INVALID, f"{fault.subject} {fault.description}", violations=(fault,))
-            params[spec.name] = str(area.locate(value))
-        return dataclasses.replace(node, params=params)
+def _confine(config: PipelineConfig, graph: Graph, area: FileArea) -> PipelineConfig:
+    """The same pipeline with every path parameter made absolute inside the session's area, for the worker."""
+    nodes = tuple(_confine_node(node, graph.types[node.name], area) for node in config.nodes)
+    return dataclasses.replace(config, nodes=nodes)
+
+
+def _confine_node(node: NodeConfig, node_type: NodeSpec, area: FileArea) -> NodeConfig:
+    params = dict(node.params)
+    for spec in node_type.params:
+        value = params.get(spec.name, json.loads(spec.default or "null")) if spec.is_path else None
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            fault = Violation(f"nodes.{node.name}.params.{spec.name}", "must be a path")
+            raise Failure(Reason.PATH_INVALID, f"{fault.subject} {fault.description}", violations=(fault,))
+        params[spec.name] = str(area.locate(value))
+    return dataclasses.replace(node, params=params)
 
 
 def locate_with_suffix(area: FileArea, path: str, suffix: str) -> Path:
@@ -213,6 +219,15 @@ def _stamped(metadata: PipelineMetadata, given: PipelineMetadata | None) -> Pipe
         author=wanted.author or metadata.author,
         catenary_version=importlib.metadata.version("catenary-server"),
     )
+
+
+async def _load(session: Session, worker: Worker, config: PipelineConfig) -> None:
+    """Build a pipeline in a worker, which imports the plugins that it needs before."""
+    wanted = {node.type_name for node in config.nodes}
+    for plugin in tuple(session.plugins.values()):
+        if wanted & plugin.nodes.keys():
+            await worker.load_plugin(plugin.installed)
+    await worker.load_pipeline(config)
 
 
 def _lost(session: Session) -> Callable[[Failure], None]:

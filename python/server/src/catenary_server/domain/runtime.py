@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from catenary_server.domain.failure import Failure
     from catenary_server.domain.node import NodeSpec
     from catenary_server.domain.pipeline import PipelineConfig
+    from catenary_server.domain.plugin import InstalledPlugin
     from catenary_server.domain.progress import Progress
     from catenary_server.domain.tensor import Tensor
     from catenary_server.domain.training import EvaluationJob, TrainingJob
@@ -80,6 +81,14 @@ class Engine(Protocol):
         """Build the graph, replacing the one before. All or nothing."""
         ...
 
+    def load_plugin(self, plugin: InstalledPlugin) -> Mapping[str, NodeSpec]:
+        """Import a plugin, unless it is there, and return its node types by class name; later pipelines may use them.
+
+        Raises:
+            Failure: PLUGIN_NOT_INSTALLED if it changed meanwhile or cannot be used.
+        """
+        ...
+
     def load_weights(self, weights: memoryview, *, strict: bool) -> WeightsReport:
         """Read safetensors bytes into the graph. All or nothing; what is loaded fits in shape and type.
 
@@ -124,6 +133,10 @@ class Worker(Protocol):
 
     async def load_pipeline(self, pipeline: PipelineConfig) -> None:
         """See `Engine.load_pipeline`."""
+        ...
+
+    async def load_plugin(self, plugin: InstalledPlugin) -> Mapping[str, NodeSpec]:
+        """See `Engine.load_plugin`."""
         ...
 
     async def load_weights(self, weights: bytes, *, strict: bool) -> WeightsReport:

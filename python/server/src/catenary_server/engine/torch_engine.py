@@ -21,6 +21,7 @@ from catenary_server.engine.gradient_phase import train_gradients
 from catenary_server.engine.inference import infer
 from catenary_server.engine.measurement import Measurement, require_nodes
 from catenary_server.engine.pipeline_module import PipelineModule, build_module
+from catenary_server.engine.plugin_types import no_plugins, plugin_types
 from catenary_server.engine.readers import list_readers
 from catenary_server.engine.reporting import Reporter
 from catenary_server.engine.scene_batches import open_batches
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from catenary_server.domain.pipeline import PipelineConfig
+    from catenary_server.domain.plugin import InstalledPlugin
     from catenary_server.domain.progress import Progress
     from catenary_server.domain.tensor import Tensor
     from catenary_server.domain.training import EvaluationJob, TrainingJob, TrainRunConfig
@@ -48,10 +50,19 @@ class TorchEngine(Engine):
     Args:
         types: node types by every name they go by.
         device: `cpu`, `cuda:0`, or `auto`.
+        import_plugin: imports a plugin and returns what it exports.
     """
 
-    def __init__(self, types: Mapping[str, type[Node[Any]]], device: str = "auto") -> None:
-        self._types = types
+    def __init__(
+        self,
+        types: Mapping[str, type[Node[Any]]],
+        device: str = "auto",
+        *,
+        import_plugin: Callable[[InstalledPlugin], object] = no_plugins,
+    ) -> None:
+        self._types = dict(types)
+        self._import_plugin = import_plugin
+        self._plugins: dict[InstalledPlugin, Mapping[str, NodeSpec]] = {}
         self._specs = {name: _named(node.spec(), name) for name, node in types.items()}
         self._device_name = device
         self._serving: PipelineModule | None = None
@@ -68,6 +79,19 @@ class TorchEngine(Engine):
         with self._exclusive(Reason.SESSION_BUSY):
             module = build_module(pipeline, check_graph(pipeline, self._specs), self._types)
             self._serving = module.to(choose_device(self._device_name))
+
+    def load_plugin(self, plugin: InstalledPlugin) -> Mapping[str, NodeSpec]:
+        """See `Engine.load_plugin`."""
+        if plugin not in self._plugins:
+            types = plugin_types(plugin, self._import_plugin(plugin), self._types)
+            specs = {
+                name: dataclasses.replace(node.spec(), source="plugin", plugin_name=plugin.name)
+                for name, node in types.items()
+            }
+            self._types |= types
+            self._specs |= specs
+            self._plugins[plugin] = specs
+        return self._plugins[plugin]
 
     def load_weights(self, weights: memoryview, *, strict: bool) -> WeightsReport:
         """See `Engine.load_weights`; SESSION_BUSY while a phase runs."""

@@ -144,6 +144,8 @@ class Service:
                 return self._engine.catalog()
             case Method.LOAD_PIPELINE:
                 self._engine.load_pipeline(*taken)
+            case Method.LOAD_PLUGIN:
+                return self._engine.load_plugin(*taken)
             case Method.LOAD_WEIGHTS:
                 weights, strict = taken
                 return self._engine.load_weights(weights, strict=strict)

@@ -22,6 +22,7 @@ class Method(enum.StrEnum):
 
     CATALOG = "catalog"
     LOAD_PIPELINE = "load_pipeline"
+    LOAD_PLUGIN = "load_plugin"
     LOAD_WEIGHTS = "load_weights"
     DUMP_WEIGHTS = "dump_weights"
     TRAIN = "train"

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from multiprocessing.process import BaseProcess
 
+    from catenary_server.domain.node import NodeSpec
     from catenary_server.domain.pipeline import PipelineConfig
+    from catenary_server.domain.plugin import InstalledPlugin
     from catenary_server.domain.progress import Progress
     from catenary_server.domain.runtime import Catalog, Inference, Reservation, WeightsReport
     from catenary_server.domain.tensor import Tensor
@@ -105,6 +107,10 @@ class ProcessWorker:
     async def load_pipeline(self, pipeline: PipelineConfig) -> None:
         """See `Engine.load_pipeline`."""
         await self._ask(Method.LOAD_PIPELINE, pipeline)
+
+    async def load_plugin(self, plugin: InstalledPlugin) -> Mapping[str, NodeSpec]:
+        """See `Engine.load_plugin`."""
+        return cast("Mapping[str, NodeSpec]", await self._ask(Method.LOAD_PLUGIN, plugin))
 
     async def load_weights(self, weights: bytes, *, strict: bool) -> WeightsReport:
         """See `Engine.load_weights`."""

@@ -20,6 +20,7 @@ from catenary_server.transport.interceptors.rules import FieldRules
 from catenary_server.transport.methods import contract_methods
 from catenary_server.transport.pages import Pages
 from catenary_server.transport.pipeline_servicer import PipelineServicer
+from catenary_server.transport.plugin_servicer import PluginServicer
 from catenary_server.transport.routes import route
 from catenary_server.transport.session_servicer import SessionServicer
 from catenary_server.transport.settings import MEBIBYTE, CallLimits
@@ -129,6 +130,7 @@ def build_routes(services: Services, sizes: MessageSizes, admission: Admission |
         ConfigServicer(sessions, services.configs, pages),
         PipelineServicer(sessions, services.pipelines),
         TrainingServicer(sessions, services.training, services.trainruns),
+        PluginServicer(sessions, services.plugins, pages),
         InferenceServicer(sessions, services.inferences),
         DiscoveryServicer(services.discovery, lambda: routes.capabilities, sizes, admission, pages),
     )

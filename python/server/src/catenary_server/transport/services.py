@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from catenary_server.application.discovery import Discovery
     from catenary_server.application.inference import Inferences
     from catenary_server.application.pipelines import Pipelines
+    from catenary_server.application.plugins import Plugins
     from catenary_server.application.sessions import Sessions
     from catenary_server.application.telemetry import Telemetry
     from catenary_server.application.training import Training
@@ -32,6 +33,7 @@ class Services:
     sessions: Sessions
     configs: Configs
     pipelines: Pipelines
+    plugins: Plugins
     training: Training
     trainruns: TrainRuns
     inferences: Inferences

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import signal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from catenary_server.domain.pipeline import PipelineConfig
+    from catenary_server.domain.plugin import InstalledPlugin
     from catenary_server.domain.training import EvaluationJob, TrainingJob
 
 ECHO = NodeSpec(
@@ -52,6 +54,10 @@ class SmallEngine:
     def catalog(self) -> Catalog:
         """One node type, three devices."""
         return Catalog(nodes={"Echo": ECHO}, devices=(Device(name="cpu", description="CPU"), _gpu(0), _gpu(1)))
+
+    def load_plugin(self, plugin: InstalledPlugin) -> Mapping[str, NodeSpec]:
+        """Bring a node type named like the plugin."""
+        return {plugin.name: dataclasses.replace(ECHO, class_name=plugin.name, plugin_name=plugin.name)}
 
     def load_pipeline(self, pipeline: PipelineConfig) -> None:
         """Refuse or fail by name, keep otherwise."""
