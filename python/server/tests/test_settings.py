@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from catenary_server.settings import Settings, SettingsError
+from catenary_server.settings import MEBIBYTE, Settings, SettingsError
+from catenary_server.transport.settings import CallLimits
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+NETWORK = ["0.0.0.0", "::", "192.0.2.1", "gpu.example.org"]  # noqa: S104 - what is refused
 
-def settings(folder: Path, host: str, *, insecure: bool = False) -> Settings:
-    return Settings(host=host, insecure=insecure, configs=(folder,), artifacts=folder)
+
+def settings(folder: Path, host: str = "127.0.0.1", **changes: Any) -> Settings:
+    return Settings(host=host, configs=(folder,), artifacts=folder, **changes)
+
+
+def encryption(folder: Path) -> dict[str, Any]:
+    return {"tls_cert": folder / "cert.pem", "tls_key": folder / "key.pem"}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.9.1"])
@@ -21,11 +28,32 @@ def test_loopback_needs_no_more(tmp_path: Path, host: str) -> None:
     settings(tmp_path, host).check()
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "gpu.example.org"])  # noqa: S104 - what is refused
-def test_a_network_address_needs_consent(tmp_path: Path, host: str) -> None:
-    with pytest.raises(SettingsError, match="--insecure"):
+@pytest.mark.parametrize("host", NETWORK)
+def test_a_network_address_needs_encryption_and_tokens_or_consent(tmp_path: Path, host: str) -> None:
+    tokens = {"tokens": tmp_path / "tokens"}
+    with pytest.raises(SettingsError, match=r"--tls-cert.*--tokens.*--insecure"):
         settings(tmp_path, host).check()
+    with pytest.raises(SettingsError, match=r"add --tokens,"):
+        settings(tmp_path, host, **encryption(tmp_path)).check()
+    with pytest.raises(SettingsError, match=r"add --tls-cert and --tls-key,"):
+        settings(tmp_path, host, **tokens).check()
+    settings(tmp_path, host, **encryption(tmp_path), **tokens).check()
     settings(tmp_path, host, insecure=True).check()
+
+
+def test_a_certificate_goes_with_its_key(tmp_path: Path) -> None:
+    for option in encryption(tmp_path):
+        with pytest.raises(SettingsError, match="belong together"):
+            settings(tmp_path, **{option: tmp_path / "file"}).check()
+    with pytest.raises(SettingsError, match="--tls-client-ca"):
+        settings(tmp_path, tls_client_ca=tmp_path / "file").check()
+
+
+def test_the_largest_request_must_find_room(tmp_path: Path) -> None:
+    limits = CallLimits(memory=100 * MEBIBYTE)
+    with pytest.raises(SettingsError, match="--max-request-memory"):
+        settings(tmp_path, calls=limits).check()
+    settings(tmp_path, calls=limits, max_message_size=100 * MEBIBYTE).check()
 
 
 def test_a_missing_root_is_named(tmp_path: Path) -> None:
