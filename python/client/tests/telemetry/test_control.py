@@ -161,7 +161,7 @@ def test_a_paused_training_waits_and_obeys_until_it_is_resumed(
         with run:
             while not done.is_set():
                 run.log_batch(loss=0.0)
-            server.wait_until(lambda: server.run().last >= run.step_count)
+                server.wait_until(lambda: server.run().last >= run.step_count)
 
     thread = threading.Thread(target=train)
     thread.start()
@@ -189,7 +189,8 @@ def test_a_paused_training_waits_and_obeys_until_it_is_resumed(
 def test_a_stop_ends_the_loop_and_the_run_is_cancelled(server: TelemetryServer, new_run: Callable[..., Run]) -> None:
     def train(run: Run) -> None:
         while True:
-            run.step()
+            run.log_batch(loss=0.0)
+            server.wait_until(lambda: server.run().last >= run.step_count)
 
     with new_run() as run:
         server.wait_until(lambda: bool(server.runs))
@@ -204,6 +205,6 @@ def test_a_loop_may_ask_instead_of_being_interrupted(server: TelemetryServer, ne
         server.wait_until(lambda: bool(server.runs))
         server.command(server.run(), "enough", STOP)
         while run.log_batch(loss=0.0):
-            pass
+            server.wait_until(lambda: server.run().last >= run.step_count)
         assert run.stopped
     assert server.run().statuses[-1] == training_pb2.TRAINING_STATUS_CANCELLED

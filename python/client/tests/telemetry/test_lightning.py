@@ -78,9 +78,13 @@ def test_a_lightning_training_reports_batches_epochs_and_metrics(server: Telemet
 
 
 def test_a_lightning_training_obeys_commands(server: TelemetryServer, tmp_path: Path) -> None:
+    calls = []
+
     def show(batch: list[torch.Tensor], outputs: dict[str, torch.Tensor]) -> Shown:
         run = server.run()
-        if len(run.steps) == 1 and not run.payloads("command_result"):
+        calls.append(run)
+        server.wait_until(lambda: len(run.steps) >= len(calls) - 1)
+        if len(calls) == 2:
             server.command(run, "rate", command_pb2.COMMAND_TYPE_CHANGE_LEARNING_RATE, learning_rate=0.5)
             server.command(run, "stop", command_pb2.COMMAND_TYPE_STOP_TRAINING)
         return Shown()

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import io
 import math
+import multiprocessing
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from catenary.telemetry.v1 import training_pb2
-from catenary_client.telemetry import Run
+from catenary_client.telemetry import Run, TelemetryError, TelemetrySettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,3 +51,96 @@ def test_a_loop_reports_batches_epochs_and_scalars_and_ends_completed(
     assert len(batch.predictions) == 16
     assert len(batch.predictions[0].top_k_scores) == 3
     assert batch.batch_size == 20
+
+
+def test_arrays_may_be_used_again_at_once(server: TelemetryServer, new_run: Callable[..., Run]) -> None:
+    images, scores, truth = np.zeros((4, 8, 8), np.uint8), np.eye(4), np.arange(4)
+    with new_run() as run:
+        run.log_batch(images=images, predictions=scores, ground_truth=truth, loss=0.0)
+        images[:], scores[:], truth[:] = 255, 0.25, 9
+    batch = server.run().payloads("batch_data")[0].batch_data
+    assert list(batch.ground_truth) == [0, 1, 2, 3]
+    assert [item.predicted_class for item in batch.predictions] == [0, 1, 2, 3]
+    assert np.asarray(Image.open(io.BytesIO(batch.images[0].image_bytes))).max() < 5
+
+
+def test_images_go_with_every_so_many_batches(server: TelemetryServer, new_run: Callable[..., Run]) -> None:
+    with new_run(settings=TelemetrySettings(image_every=3)) as run:
+        for _ in range(6):
+            run.log_batch(images=np.zeros((2, 8, 8)), loss=0.0)
+    shown = {
+        request.batch_data.global_step: len(request.batch_data.images)
+        for request in server.run().payloads("batch_data")
+    }
+    assert shown == {1: 0, 2: 0, 3: 2, 4: 0, 5: 0, 6: 2}
+
+
+def test_images_are_no_larger_than_the_server_takes(server: TelemetryServer, new_run: Callable[..., Run]) -> None:
+    server.most_image_dimension = 48
+    with new_run() as run:
+        run.log_batch(images=np.zeros((1, 64, 64)), loss=0.0)
+    (image,) = server.run().payloads("batch_data")[0].batch_data.images
+    assert (image.width, image.height) == (48, 48)
+
+
+def test_heartbeats_go_on_while_nothing_is_logged(server: TelemetryServer, new_run: Callable[..., Run]) -> None:
+    server.heartbeat_ms = 20
+    with new_run():
+        server.wait_until(lambda: bool(server.runs) and server.run().heartbeats >= 5)
+
+
+def test_a_training_that_fails_says_why(server: TelemetryServer, new_run: Callable[..., Run]) -> None:
+    with pytest.raises(ZeroDivisionError), new_run() as run:
+        run.log_batch(loss=1 / 0)
+    update = server.run().payloads("status_update")[-1].status_update
+    assert update.status == FAILED
+    assert update.message == "ZeroDivisionError: division by zero"
+
+
+def test_an_interrupted_training_is_cancelled(server: TelemetryServer, new_run: Callable[..., Run]) -> None:
+    with pytest.raises(KeyboardInterrupt), new_run():
+        raise KeyboardInterrupt
+    assert server.run().statuses[-1] == training_pb2.TRAINING_STATUS_CANCELLED
+
+
+def test_a_status_may_be_said_by_name(server: TelemetryServer, new_run: Callable[..., Run]) -> None:
+    with new_run() as run:
+        run.status("RUNNING", "warm")
+        run.status("failed", "diverged")
+        with pytest.raises(ValueError, match="none of INITIALIZING"):
+            run.status("BORED")
+    updates = [request.status_update for request in server.run().payloads("status_update")]
+    assert [(update.status, update.message) for update in updates[1:]] == [(RUNNING, "warm"), (FAILED, "diverged")]
+
+
+@pytest.mark.parametrize("name", ["", "x" * 129])
+def test_a_metric_without_a_proper_name_is_refused(new_run: Callable[..., Run], name: str) -> None:
+    with new_run() as run, pytest.raises(ValueError, match="the name of a metric"):
+        run.log_scalars({name: 1.0})
+
+
+def test_a_run_that_was_not_started_cannot_be_closed(new_run: Callable[..., Run]) -> None:
+    with pytest.raises(TelemetryError, match="not started"):
+        new_run().close()
+
+
+def test_closing_again_returns_the_same_report(server: TelemetryServer, new_run: Callable[..., Run]) -> None:
+    run = new_run().start()
+    run.log_batch(loss=1.0)
+    report = run.close()
+    assert run.close() is report
+    run.log_batch(loss=2.0)
+    assert server.run().steps == [1]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_copy_of_the_process_logs_nothing(server: TelemetryServer, new_run: Callable[..., Run]) -> None:
+    with new_run() as run:
+        run.log_batch(loss=1.0)
+        worker = multiprocessing.get_context("fork").Process(target=run.log_batch, kwargs={"loss": 2.0})
+        worker.start()
+        worker.join(30)
+        assert worker.exitcode == 0
+        run.log_batch(loss=3.0)
+    losses = [request.batch_data.batch_loss for request in server.run().payloads("batch_data")]
+    assert losses == [1.0, 3.0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
@@ -41,8 +40,8 @@ class Ring:
         image_bytes: bound of the images in the ring.
         small_bytes: bound of the rest.
         block: whether putting waits for room instead of being refused.
-        patience: seconds that putting anything but images waits for room in any case: it is never dropped, and whoever
-            takes may only be a little behind.
+        patience: seconds that putting anything but images waits in any case while nothing at all is taken: it is never
+            dropped, and whoever takes may only be behind.
     """
 
     def __init__(self, image_bytes: int, small_bytes: int, *, block: bool = False, patience: float = 5.0) -> None:
@@ -164,9 +163,12 @@ class Ring:
 
     def _wait(self, meter: _Meter, size: int, patience: float) -> bool:
         """Wait for room as long as that is wanted and can help."""
-        deadline = time.monotonic() + (math.inf if self._block else patience)
+        taken, since = meter.taken, time.monotonic()
         while meter.put - meter.taken + size > meter.capacity:
-            if self._closed or size > meter.capacity or time.monotonic() >= deadline:
+            if meter.taken != taken:
+                taken, since = meter.taken, time.monotonic()
+            waited = time.monotonic() - since
+            if self._closed or size > meter.capacity or (waited >= patience and not self._block):
                 return False
             self._room.clear()
             if meter.put - meter.taken + size > meter.capacity:
