@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from telemetry_server import DEADLINE, Request, batch
+from served_telemetry import DEADLINE, Request, batch
 
 from catenary.telemetry.v1 import registration_pb2, telemetry_service_pb2_grpc
 from catenary_recordlog import RecordReader

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from telemetry_server import DEADLINE, Request, batch, png
+from served_telemetry import DEADLINE, Request, batch, png
 
 from catenary_server.application.telemetry import Telemetry
 from catenary_server.application.telemetry_registrations import LEAST_FREE_BYTES

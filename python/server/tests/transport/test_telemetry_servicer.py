@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-from telemetry_server import DEADLINE, Request, Response, Served, Trainer, batch, png, serving
+from served_telemetry import DEADLINE, Request, Response, Served, Trainer, batch, png, serving
 
 from catenary.telemetry.v1 import metric_query_pb2, registration_pb2, run_pb2, run_request_pb2, stream_pb2, training_pb2
 from catenary.v1 import error_pb2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from telemetry_server import DEADLINE, Request, Served, Trainer, batch, png, serving
+from served_telemetry import DEADLINE, Request, Served, Trainer, batch, png, serving
 
 from catenary.telemetry.v1 import (
     command_pb2,

@@ -5,7 +5,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from telemetry_server import png
+from served_telemetry import png
 
 from catenary_server.transport.codec.image_header import ImageHeader, image_header
 

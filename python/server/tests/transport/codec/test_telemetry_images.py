@@ -12,7 +12,7 @@ Request = stream_pb2.StreamTelemetryRequest
 
 images = st.builds(
     telemetry_pb2.ImageData,
-    image_bytes=st.one_of(st.binary(max_size=40), st.integers(100, 40_000).map(bytes), st.just(bytes(3_000_000))),
+    image_bytes=st.one_of(st.binary(max_size=40), st.integers(100, 40_000).map(bytes)),
     format=st.sampled_from(["", "jpeg"]),
     width=st.integers(0, 2**32 - 1),
     image_id=st.text(max_size=200),
@@ -94,6 +94,14 @@ def test_a_message_that_is_cut_short_never_reads_beyond_its_end(
     except ValueError:
         return
     assert len(found.rest) <= len(cut)
+
+
+@pytest.mark.parametrize("size", [127, 128, 16_383, 16_384, (1 << 21) - 1, 1 << 21, 3_000_000])
+def test_images_of_any_size_are_found(size: int) -> None:
+    request = Request(batch_data={"images": [{"image_bytes": bytes(size), "width": 7}, {"image_bytes": b"x"}]})
+    found = split(request.SerializeToString())
+    assert [len(image) for image in found.images] == [size, 1]
+    assert [image.width for image in Request.FromString(found.rest).batch_data.images] == [7, 0]
 
 
 def test_the_last_image_bytes_count_as_in_protobuf() -> None:

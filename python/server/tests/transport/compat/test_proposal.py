@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-from telemetry_server import DEADLINE, Request, Response, Served, batch, serving
+from served_telemetry import DEADLINE, Request, Response, Served, batch, serving
 
 from catenary.telemetry.v1 import command_request_pb2, metric_query_pb2, registration_pb2, stream_pb2
 from catenary_wire.errors import failure_of
