@@ -107,11 +107,23 @@ def test_flipped_bytes_never_raise_anything_of_the_libraries(tmp_path: Path, sce
     assert refused > 10
 
 
-def test_a_cube_larger_than_any_memory_is_refused(tmp_path: Path) -> None:
+def test_a_cube_that_is_larger_than_its_file_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1048576, 1048576, 1024), }".ljust(117) + b"\n"
     (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
-    with pytest.raises(SceneInvalid, match="does not fit into memory"):
+    with pytest.raises(SceneInvalid, match="describes 9007199254740992"):
         read_scene(tmp_path / "a.npy")
+
+
+def test_a_cube_that_does_not_fit_into_memory_is_refused(
+    tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    write_scene(tmp_path / "a.npz", scene)
+    monkeypatch.setattr(np, "load", exhausted)  # a real one needs more memory than there is
+    with pytest.raises(SceneInvalid, match="does not fit into memory"):
+        read_scene(tmp_path / "a.npz")
 
 
 def test_raw_is_the_default_and_values_come_as_stored(tmp_path: Path, counts: NDArray[np.uint16]) -> None:

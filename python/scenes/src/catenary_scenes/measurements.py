@@ -32,6 +32,12 @@ class Measurements(Sequence[Scene]):
         return self._load(self._indices[index])
 
 
+def joined(parts: Sequence[Measurements]) -> Measurements:
+    """The scenes of several sequences one after the other."""
+    places = [(part, index) for part in parts for index in range(len(part))]
+    return Measurements(len(places), lambda at: places[at][0][places[at][1]])
+
+
 def measurement_name(stem: str, index: int, count: int) -> str:
     """The file's stem, numbered when the file holds several measurements: `Demo_002`."""
     return stem if count == 1 else f"{stem}_{index:03d}"

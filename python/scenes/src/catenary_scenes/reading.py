@@ -1,15 +1,17 @@
-"""Reading scenes: the suffix of a file chooses its reader."""
+"""Reading scenes: the suffix of a file chooses its reader; folders hold several scenes, or the images of one."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from catenary_scenes.errors import SceneInvalid, SceneNotFound
+from catenary_scenes.folders import scene_places
 from catenary_scenes.formats.cu3s import read_cu3s
 from catenary_scenes.formats.envi import read_envi
+from catenary_scenes.formats.image_folder import read_image_folder
 from catenary_scenes.formats.matlab import read_mat
 from catenary_scenes.formats.numpy_files import read_npy, read_npz
-from catenary_scenes.measurements import Measurements
+from catenary_scenes.measurements import Measurements, joined
 from catenary_scenes.scene import ProcessingMode, Scene
 
 Read = TypeVar("Read")
@@ -31,10 +33,13 @@ def read_scene(path: Path, processing_mode: ProcessingMode | None = None) -> Sce
 
 
 def read_measurements(path: Path, processing_mode: ProcessingMode | None = None) -> Measurements:
-    """Open a file that holds one scene or several.
+    """Open a file or folder that holds one scene or several.
+
+    A folder holds scene files, or the bands of one scene as images, or folders of these; its scenes come in the order
+    of their names.
 
     Args:
-        path: an .npz, .npy, .mat, ENVI .hdr or .cu3s file; the case of the suffix does not matter.
+        path: an .npz, .npy, .mat, ENVI .hdr or .cu3s file, or a folder; the case of the suffix does not matter.
         processing_mode: None = Reflectance for .cu3s, Raw for the others.
 
     Returns:
@@ -42,10 +47,16 @@ def read_measurements(path: Path, processing_mode: ProcessingMode | None = None)
 
     Raises:
         SceneNotFound: there is no such file.
-        SceneInvalid: it is a folder, cut off, damaged, or does not hold a scene that can be processed as asked.
+        SceneInvalid: it is cut off, damaged, or does not hold a scene that can be processed as asked.
         ReaderUnavailable: its reader is not installed.
     """
     path = Path(path)
+    places = _guarded(path, lambda: scene_places(path, READABLE_SUFFIXES)) if path.is_dir() else (path,)
+    return joined([_opened(place, processing_mode) for place in places])
+
+
+def _opened(path: Path, processing_mode: ProcessingMode | None) -> Measurements:
+    """The scenes of a file, or of a folder of images."""
     reader = _reader_for(path)
     mode = default_processing_mode(path.suffix) if processing_mode is None else processing_mode
     opened = _guarded(path, lambda: reader(path, mode))
@@ -59,7 +70,7 @@ def default_processing_mode(suffix: str) -> ProcessingMode:
 
 def _reader_for(path: Path) -> Callable[[Path, ProcessingMode], Measurements]:
     if path.is_dir():
-        raise SceneInvalid(f"{path} is a folder: give one file of {', '.join(READABLE_SUFFIXES)}")
+        return read_image_folder
     if not path.exists():
         raise SceneNotFound(f"there is no file {path}: check the path")
     if path.suffix.lower() not in _READERS:

@@ -1,3 +1,5 @@
+import struct
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -99,6 +101,33 @@ def test_an_unknown_element_type_is_refused_before_the_compiled_reader_sees_it(
     tag = content.index(b"data") + len(b"data")
     assert content[tag] == 4  # miUINT16
     content[tag : tag + 4] = kind.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(SceneInvalid, match="damaged"):
+        read_scene(path)
+
+
+def test_a_variable_that_unfolds_out_of_proportion_is_refused_before_the_compiled_reader_sees_it(
+    tmp_path: Path,
+) -> None:
+    """An array of zeros, packed to a third of a MB, that takes a third of a GB."""
+    rows, size = 6144, 6144 * 6144 * 8
+    matrix = struct.pack("<IIIIIIII", 6, 8, 6, 0, 5, 12, rows, rows) + struct.pack("<II", 1, 0)
+    matrix += struct.pack("<I4s", 4 << 16 | 1, b"data") + struct.pack("<II", 9, size)
+    packer = zlib.compressobj()
+    packed = [packer.compress(struct.pack("<II", 14, len(matrix) + size) + matrix)]
+    packed += [packer.compress(bytes(1024 * 1024)) for _ in range(size // (1024 * 1024))]
+    content = b"".join([*packed, packer.flush()])
+    tag = struct.pack("<II", 15, len(content))
+    (tmp_path / "a.mat").write_bytes(b"MATLAB 5.0".ljust(124) + b"\x00\x01IM" + tag + content)
+    with pytest.raises(SceneInvalid, match=r"'data' in a\.mat would unfold from \d+ to \d+ bytes"):
+        read_scene(tmp_path / "a.mat")
+
+
+def test_negative_sizes_are_refused(tmp_path: Path, counts: Counts) -> None:
+    path = save(tmp_path / "a.mat", {"data": counts})
+    content = bytearray(path.read_bytes())
+    sizes = content.index(np.array([4, 3, 5], "<i4").tobytes())
+    content[sizes : sizes + 4] = np.array([-4], "<i4").tobytes()
     path.write_bytes(content)
     with pytest.raises(SceneInvalid, match="damaged"):
         read_scene(path)

@@ -1,8 +1,12 @@
+import io
+import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from catenary_scenes import ProcessingMode, SceneInvalid, read_measurements, read_scene
@@ -103,3 +107,46 @@ def test_a_scale_factor_that_is_no_positive_number_is_refused(
     np.savez(tmp_path / "a.npz", cube=counts, reflectance_scale_factor=factor)
     with pytest.raises(SceneInvalid, match="factor"):
         read_scene(tmp_path / "a.npz", ProcessingMode.REFLECTANCE)
+
+
+def test_an_archive_that_unfolds_out_of_proportion_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    """Zeros pack to a thousandth: a file of a third of a MB that takes a third of a GB."""
+    with (
+        zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("cube.npy", "w") as cube,
+    ):
+        header = {"descr": "<f8", "fortran_order": False, "shape": (1024, 1024, 40)}
+        npy_format.write_array_header_1_0(cube, header)
+        for _ in range(320):
+            cube.write(bytes(1024 * 1024))
+    tracemalloc.start()
+    try:
+        with pytest.raises(SceneInvalid, match=r"would unfold from .* bytes.* store it uncompressed"):
+            read_scene(tmp_path / "a.npz")
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_archive_that_lies_about_its_sizes_is_refused(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    shape = {"descr": "<f8", "fortran_order": False, "shape": (4096, 4096, 1024)}
+    npy_format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("cube.npy", header.getvalue() + bytes(100))
+    with pytest.raises(SceneInvalid, match="would unfold"):
+        read_scene(tmp_path / "a.npz")
+
+
+def test_a_member_that_is_no_array_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("cube", b"text")
+    with pytest.raises(SceneInvalid, match="cannot be read"):
+        read_scene(tmp_path / "a.npz")
+
+
+def test_a_large_mask_of_zeros_is_no_bomb(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", cube=np.ones((1500, 1500, 2), np.uint8), mask=np.zeros((1500, 1500), int))
+    mask = read_scene(tmp_path / "a.npz").mask
+    assert mask is not None
+    assert not mask.any()

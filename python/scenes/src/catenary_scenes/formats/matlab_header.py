@@ -5,12 +5,14 @@ the process. Here each variable of ours is checked to be a real, dense, numeric 
 Layout: MathWorks, "MAT-File Format", chapter 1, "Level 5 MAT-File Format".
 """
 
+import math
 import struct
 import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
+from catenary_scenes.bounds import require_bounded
 from catenary_scenes.errors import SceneInvalid
 
 _FILE_HEADER_BYTES = 128
@@ -21,6 +23,7 @@ _VERSION_73 = 0x0200
 _COMPRESSED = 15
 _MATRIX = 14
 _NUMERIC_CLASSES = range(6, 16)
+_LARGEST_NUMBER_BYTES = 8
 _COMPLEX_FLAG = 0x0800
 _NUMERIC_ELEMENTS = frozenset({1, 2, 3, 4, 5, 6, 7, 9, 12, 13})
 """Element types of numbers: 8 to 64-bit integers, single and double."""
@@ -62,7 +65,7 @@ def safe_variables(path: Path, wanted: Collection[str]) -> tuple[str, ...]:
                 raise SceneInvalid(
                     f"{path.name} is damaged at byte {start}: copy it again, or save it again with '-v7'"
                 )
-            names.append(_checked_name(opening, order, path, wanted))
+            names.append(_checked_name(opening, order, path, wanted, size))
             file.seek(start + size)
     return tuple(names)
 
@@ -79,7 +82,7 @@ def _byte_order(header: bytes, path: Path) -> str:
     return order
 
 
-def _checked_name(opening: bytes, order: str, path: Path, wanted: Collection[str]) -> str:
+def _checked_name(opening: bytes, order: str, path: Path, wanted: Collection[str], stored: int) -> str:
     flags = _element_at(opening, 0, order)
     dimensions = _element_at(opening, flags.end, order)
     named = _element_at(opening, dimensions.end, order)
@@ -88,8 +91,12 @@ def _checked_name(opening: bytes, order: str, path: Path, wanted: Collection[str
         word = struct.unpack_from(order + "I", flags.values)[0]
         if (word & 0xFF) not in _NUMERIC_CLASSES or word & _COMPLEX_FLAG:
             raise SceneInvalid(f"'{name}' in {path.name} is not an array of real numbers: save it as one")
-        if _element_at(opening, named.end, order).kind not in _NUMERIC_ELEMENTS:
+        values = _element_at(opening, named.end, order)
+        sizes = struct.unpack(f"{order}{len(dimensions.values) // 4}i", dimensions.values)
+        if values.kind not in _NUMERIC_ELEMENTS or min(sizes, default=-1) < 0:
             raise SceneInvalid(f"'{name}' in {path.name} is damaged: copy the file again, or save it again with '-v7'")
+        unfolded = max(values.end - named.end, math.prod(sizes) * _LARGEST_NUMBER_BYTES)
+        require_bounded(unfolded, stored, f"'{name}' in {path.name}")
     return name
 
 
