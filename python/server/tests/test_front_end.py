@@ -9,6 +9,7 @@ HEAVY = (
     "torch",
     "lightning",
     "matplotlib",
+    "networkx",
     "hydra",
     "scipy",
     "catenary_scenes",

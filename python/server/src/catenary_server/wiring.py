@@ -17,9 +17,11 @@ from catenary_server.application.plugins import Plugins
 from catenary_server.application.sessions import Sessions
 from catenary_server.application.training import Training
 from catenary_server.application.trainruns import TrainRuns
+from catenary_server.application.visualization import Visualizations
 from catenary_server.configuration.child import COMPOSITION_MODULE
 from catenary_server.configuration.source import HydraConfigSource
 from catenary_server.plugins.installed import InstalledPlugins
+from catenary_server.drawing.drawer import PICTURE_MODULE, ProcessDrawer
 from catenary_server.runtimes import ProcessRuntime
 from catenary_server.storage.local import LocalStorage
 from catenary_server.transport.interceptors.authentication import ANONYMOUS
@@ -54,7 +56,7 @@ async def _serve(settings: Settings, access: Access) -> None:
     stop = _stop_signal()
     if settings.tokens is not None or settings.tls_cert is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, access.reread)
-    runtime = ProcessRuntime(preload=(COMPOSITION_MODULE,))
+    runtime = ProcessRuntime(preload=(COMPOSITION_MODULE, PICTURE_MODULE))
     catalog = await runtime.start()
     try:
         services = _services(settings, runtime, catalog)
@@ -91,6 +93,7 @@ def _services(settings: Settings, runtime: ProcessRuntime, catalog: Catalog) -> 
         sessions=sessions,
         configs=Configs(configs),
         pipelines=pipelines,
+        visualizations=Visualizations(catalog=catalog, configs=configs, drawer=ProcessDrawer()),
         plugins=plugins,
         training=Training(pipelines=pipelines, configs=configs),
         trainruns=TrainRuns(sessions=sessions, pipelines=pipelines, configs=configs),

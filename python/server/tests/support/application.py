@@ -18,6 +18,8 @@ from catenary_server.application.plugins import Plugins
 from catenary_server.application.sessions import NewSession, SessionLimits, Sessions
 from catenary_server.application.training import Training
 from catenary_server.application.trainruns import TrainRuns
+from catenary_server.application.visualization import Visualizations
+from catenary_server.drawing.drawer import ProcessDrawer
 from catenary_server.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class Application:
     training: Training
     trainruns: TrainRuns
     inferences: Inferences
+    visualizations: Visualizations
     discovery: Discovery
 
     def session(self, owner: str = OWNER) -> Session:
@@ -94,6 +97,8 @@ def build_application(folder: Path, limits: SessionLimits | None = None) -> Appl
         training=Training(pipelines=pipelines, configs=source),
         trainruns=TrainRuns(sessions=sessions, pipelines=pipelines, configs=source),
         inferences=Inferences(),
+        datasets=Datasets(LocalStorage(folder / "artifacts", [folder / "data"])),
+        visualizations=Visualizations(catalog=CATALOG, configs=source, drawer=ProcessDrawer()),
         discovery=Discovery(sessions=sessions, catalog=CATALOG, configs=source, storage=storage),
         profiling=Profiling(),
         control=Control(),

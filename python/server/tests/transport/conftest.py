@@ -32,6 +32,7 @@ def services(app: Application) -> Services:
         training=app.training,
         trainruns=app.trainruns,
         inferences=app.inferences,
+        visualizations=app.visualizations,
         discovery=app.discovery,
     )
 

@@ -110,3 +110,32 @@ async def test_a_path_parameter_outside_the_area_is_refused(client: WireClient, 
         "LoadPipeline", session_id=session_id, pipeline={"config_bytes": content(nodes=nodes)}
     )
     assert failure.reason == "PATH_INVALID"
+
+
+async def test_the_pipeline_of_a_session_is_drawn_in_the_format_asked_for(client: WireClient, loaded: str) -> None:
+    for asked, given, beginning in (
+        ("", "png", b"\x89PNG"),
+        ("svg", "svg", b"<?xml"),
+        ("graphviz", "dot", b'digraph "small"'),
+        ("mermaid", "mermaid", b"%% small"),
+    ):
+        drawing = await client.call("GetPipelineVisualization", session_id=loaded, format=asked)
+        assert drawing.format == given
+        assert drawing.image_data.startswith(beginning)
+    text = (await client.call("GetPipelineVisualization", session_id=loaded, format="svg")).image_data.decode()
+    assert all(name in text for name in ("scale", "detector"))
+
+
+async def test_a_definition_is_drawn_without_a_session(client: WireClient, app: Application) -> None:
+    drawing = await client.call("GetPipelineVisualization", config_content=content().decode(), format="dot")
+    assert b'"scale" -> "detector"' in drawing.image_data
+    assert not app.runtime.workers
+
+
+async def test_a_drawing_needs_a_pipeline(client: WireClient, session_id: str) -> None:
+    assert (await client.failure("GetPipelineVisualization")).reason == "FIELD_INVALID"
+    assert (await client.failure("GetPipelineVisualization", session_id=session_id)).reason == "STATE_INVALID"
+    assert (await client.failure("GetPipelineVisualization", session_id="unknown")).reason == "SESSION_NOT_FOUND"
+    unknown = content(nodes=[{"name": "n", "class_name": "Unknown"}], connections=[]).decode()
+    assert (await client.failure("GetPipelineVisualization", config_content=unknown)).reason == "NODE_TYPE_UNKNOWN"
+    assert (await client.failure("GetPipelineVisualization", config_content="- no")).reason == "CONFIG_INVALID"

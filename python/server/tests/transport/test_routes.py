@@ -10,12 +10,10 @@ from catenary_server.transport.settings import MessageSizes
 if TYPE_CHECKING:
     from catenary_server.transport.services import Services
 
-CLAIMED = {"discovery", "profiling", "sessions", "configs", "pipelines", "plugins", "training", "evaluation", "inference", "stream-inference", "chunked-inference"}
+CLAIMED = {"datasets", "discovery", "visualization", "profiling", "sessions", "configs", "pipelines", "plugins", "training", "evaluation", "inference", "stream-inference", "chunked-inference"}
 
 NOT_BUILT = {
-    "catenary.v1.PipelineService": {"GetPipelineVisualization", "DownloadPipeline", "UploadPipeline"},
-    "catenary.v1.DatasetService": {"UploadDataset", "ListDatasets", "GetDataset", "DeleteDataset"},
-    "catenary.v1.ProfilingService": {"SetProfiling", "GetProfilingSummary"},
+    "catenary.v1.PipelineService": {"DownloadPipeline", "UploadPipeline"},
     "catenary.telemetry.v1.TelemetryService": {
         "RegisterTrainingSession",
         "StreamTelemetry",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from catenary.v1 import pipeline_requests_pb2
 from catenary_server.transport.codec.pipeline import (
+    decode_drawing_format,
     decode_metadata,
     decode_strict,
     decode_weights_source,
@@ -18,6 +19,7 @@ from catenary_server.transport.codec.pipeline import (
 if TYPE_CHECKING:
     from catenary_server.application.pipelines import Pipelines
     from catenary_server.application.sessions import Sessions
+    from catenary_server.application.visualization import Visualizations
     from catenary_server.transport.call import Call
 
 
@@ -26,9 +28,10 @@ class PipelineServicer:
 
     service = "catenary.v1.PipelineService"
 
-    def __init__(self, sessions: Sessions, pipelines: Pipelines) -> None:
+    def __init__(self, sessions: Sessions, pipelines: Pipelines, visualizations: Visualizations) -> None:
         self._sessions = sessions
         self._pipelines = pipelines
+        self._visualizations = visualizations
 
     async def load_pipeline(
         self, request: pipeline_requests_pb2.LoadPipelineRequest, call: Call
@@ -72,3 +75,16 @@ class PipelineServicer:
         """See the contract."""
         session = self._sessions.find(call.principal, request.session_id)
         return encode_outputs(self._pipelines.ports(session))
+
+    async def get_pipeline_visualization(
+        self, request: pipeline_requests_pb2.GetPipelineVisualizationRequest, call: Call
+    ) -> pipeline_requests_pb2.GetPipelineVisualizationResponse:
+        """See the contract."""
+        session = self._sessions.find(call.principal, request.session_id) if request.session_id else None
+        drawing_format = decode_drawing_format(request.format)
+        if session is None or request.config_content:
+            content = request.config_content.encode()
+            drawing = await self._visualizations.of_definition(content, drawing_format)
+        else:
+            drawing = await self._visualizations.of_session(session, drawing_format)
+        return pipeline_requests_pb2.GetPipelineVisualizationResponse(image_data=drawing, format=drawing_format)

@@ -128,7 +128,8 @@ def build_routes(services: Services, sizes: MessageSizes, admission: Admission |
     servicers: tuple[Servicer, ...] = (
         SessionServicer(sessions, pages),
         ConfigServicer(sessions, services.configs, pages),
-        PipelineServicer(sessions, services.pipelines),
+        PipelineServicer(sessions, services.pipelines, services.visualizations),
+        DatasetServicer(services.datasets, pages),
         TrainingServicer(sessions, services.training, services.trainruns),
         PluginServicer(sessions, services.plugins, pages),
         InferenceServicer(sessions, services.inferences),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from catenary_server.application.telemetry import Telemetry
     from catenary_server.application.training import Training
     from catenary_server.application.trainruns import TrainRuns
+    from catenary_server.application.visualization import Visualizations
     from catenary_server.transport.codec.telemetry_message import TelemetryCodec
 
 
@@ -33,6 +34,7 @@ class Services:
     sessions: Sessions
     configs: Configs
     pipelines: Pipelines
+    visualizations: Visualizations
     plugins: Plugins
     training: Training
     trainruns: TrainRuns

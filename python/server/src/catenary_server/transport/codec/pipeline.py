@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catenary.v1 import pipeline_pb2, pipeline_requests_pb2
+from catenary_server.domain.drawing import DrawingFormat
 from catenary_server.domain.pipeline import PipelineMetadata
 from catenary_server.transport.codec.tensor import encode_tensor_spec
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from catenary_server.application.pipelines import LoadedWeights
     from catenary_server.domain.pipeline import PipelinePorts
     from catenary_wire.payloads import Payloads
+
+_FORMAT_NAMES = {"": DrawingFormat.PNG, "graphviz": DrawingFormat.DOT}
 
 
 def decode_metadata(request: pipeline_requests_pb2.SavePipelineRequest) -> PipelineMetadata | None:
@@ -48,6 +51,11 @@ def decode_weights_source(request: pipeline_requests_pb2.LoadPipelineWeightsRequ
     if request.WhichOneof("weights_source") == "weights_path":
         return request.weights_path
     return bytes(payloads.view(request.weights_bytes))
+
+
+def decode_drawing_format(name: str) -> DrawingFormat:
+    """The format of a drawing; empty means png, and Graphviz draws dot."""
+    return DrawingFormat(_FORMAT_NAMES.get(name, name))
 
 
 def decode_strict(
