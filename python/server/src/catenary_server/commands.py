@@ -121,6 +121,11 @@ def default_configs() -> tuple[Path, ...]:
     help="Seconds that streams on such a connection may still last.",
 )
 @click.option(
+    "--storage-quota",
+    type=click.IntRange(1),
+    help="MiB that the datasets and saved files of one principal may take together.  [default: no bound]",
+)
+@click.option(
     "--allow-plugin",
     "plugins",
     multiple=True,
@@ -189,6 +194,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         artifacts=options["artifacts"].resolve(),
         data=tuple(path.resolve() for path in options["data"]),
         max_message_size=options["max_message_size"] * MEBIBYTE,
+        storage_quota=None if options["storage_quota"] is None else options["storage_quota"] * MEBIBYTE,
         grace=options["grace"],
         reflection=not options["no_reflection"],
         port_file=options["port_file"],

@@ -35,6 +35,7 @@ class Settings:
     artifacts: Path
     data: tuple[Path, ...] = ()
     max_message_size: int = 300 * MEBIBYTE
+    storage_quota: int | None = None
     grace: float = 10.0
     reflection: bool = True
     port_file: Path | None = None

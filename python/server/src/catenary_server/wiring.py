@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from catenary_server.application.configs import Configs
+from catenary_server.application.datasets import DatasetLimits, Datasets
 from catenary_server.application.discovery import Discovery
 from catenary_server.application.inference import Inferences
 from catenary_server.application.pipelines import Pipelines
@@ -64,6 +65,7 @@ async def _serve(settings: Settings, access: Access) -> None:
         port = await server.start()
         await server.set_serving(serving=True)
         expiry = asyncio.create_task(services.sessions.expire_idle(), name="expire idle sessions")
+        sweeping = asyncio.create_task(services.datasets.expire_unfinished(), name="expire unfinished datasets")
         describing = asyncio.create_task(services.plugins.describe_allowed(), name="describe allowed plugins")
         _announce(settings, port)
         await stop.wait()
@@ -71,13 +73,14 @@ async def _serve(settings: Settings, access: Access) -> None:
         await _drain(server, services, settings.grace)
         expiry.cancel()
         describing.cancel()
+        sweeping.cancel()
     finally:
         await runtime.close()
     log.info("Server stopped")
 
 
 def _services(settings: Settings, runtime: ProcessRuntime, catalog: Catalog) -> Services:
-    storage = LocalStorage(settings.artifacts, settings.data, anonymous=ANONYMOUS)
+    storage = LocalStorage(settings.artifacts, settings.data, anonymous=ANONYMOUS, quota=settings.storage_quota)
     if swept := storage.sweep():
         log.warning("removed %d unfinished files of an earlier server", swept)
     configs = HydraConfigSource(settings.configs)
@@ -87,6 +90,7 @@ def _services(settings: Settings, runtime: ProcessRuntime, catalog: Catalog) -> 
         limits=settings.sessions,
         devices=[device.name for device in catalog.devices],
     )
+    datasets = Datasets(storage, DatasetLimits(quota=settings.storage_quota))
     plugins = Plugins(source=InstalledPlugins(settings.plugins), runtime=runtime, catalog=catalog)
     pipelines = Pipelines(runtime=runtime, plugins=plugins, configs=configs)
     return Services(
@@ -98,7 +102,8 @@ def _services(settings: Settings, runtime: ProcessRuntime, catalog: Catalog) -> 
         training=Training(pipelines=pipelines, configs=configs),
         trainruns=TrainRuns(sessions=sessions, pipelines=pipelines, configs=configs),
         inferences=Inferences(),
-        discovery=Discovery(sessions=sessions, catalog=catalog, configs=configs, storage=storage),
+        discovery=Discovery(sessions=sessions, catalog=catalog, configs=configs, storage=storage, kept=datasets.limits),
+        datasets=datasets,
         profiling=Profiling(),
     )
 

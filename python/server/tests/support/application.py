@@ -11,6 +11,7 @@ from fake_plugins import FakePlugins
 from fake_runtime import CATALOG, FakeRuntime
 
 from catenary_server.application.configs import Configs
+from catenary_server.application.datasets import Datasets
 from catenary_server.application.discovery import Discovery
 from catenary_server.application.inference import Inferences
 from catenary_server.application.pipelines import Pipelines
@@ -57,6 +58,7 @@ class Application:
     inferences: Inferences
     visualizations: Visualizations
     discovery: Discovery
+    datasets: Datasets
 
     def session(self, owner: str = OWNER) -> Session:
         """A new session."""

@@ -34,6 +34,7 @@ def services(app: Application) -> Services:
         inferences=app.inferences,
         visualizations=app.visualizations,
         discovery=app.discovery,
+        datasets=app.datasets,
     )
 
 

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetLimits:
-    """How long things are kept, in seconds."""
+    """How much is kept, and how long; times in seconds."""
 
     unfinished: float = 24 * 3600.0
     """An upload that does not grow."""
     memory: float = 3600.0
     """The id of a deleted dataset."""
+    quota: int | None = None
+    """Bytes that the files of a principal may take together; None sets no bound. The storage keeps to it."""
     sweep_every: float = 600.0
     """How often what is over its time is looked for."""
 

@@ -7,6 +7,8 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
+from catenary_server.application.datasets import DatasetLimits
+
 if TYPE_CHECKING:
     from catenary_server.application.sessions import Sessions, SessionUse
     from catenary_server.domain.config_source import ConfigSource, TrainingMeans
@@ -24,6 +26,7 @@ class ServerFacts:
     start_time: float
     devices: tuple[Device, ...]
     sessions: SessionUse
+    kept: DatasetLimits
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,11 +40,20 @@ class TrainingCapabilities:
 class Discovery:
     """Describes the server, its pipelines and its node types. Changes nothing."""
 
-    def __init__(self, *, sessions: Sessions, catalog: Catalog, configs: ConfigSource, storage: Storage) -> None:
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        catalog: Catalog,
+        configs: ConfigSource,
+        storage: Storage,
+        kept: DatasetLimits | None = None,
+    ) -> None:
         self._sessions = sessions
         self._catalog = catalog
         self._configs = configs
         self._storage = storage
+        self._kept = kept or DatasetLimits()
         self._epoch = secrets.token_hex(8)
         self._start_time = time.time()
 
@@ -52,6 +64,7 @@ class Discovery:
             start_time=self._start_time,
             devices=self._catalog.devices,
             sessions=self._sessions.use(principal),
+            kept=self._kept,
         )
 
     def nodes(self, principal: str, session_id: str) -> tuple[NodeSpec, ...]:

@@ -10,6 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from catenary_server.transport import reflection
 from catenary_server.transport.compat import cuvis, proposal
 from catenary_server.transport.config_servicer import ConfigServicer
+from catenary_server.transport.dataset_servicer import DatasetServicer
 from catenary_server.transport.discovery_servicer import DiscoveryServicer
 from catenary_server.transport.guard import Guard
 from catenary_server.transport.inference_servicer import InferenceServicer

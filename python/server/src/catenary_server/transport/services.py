@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from catenary_server.application.configs import Configs
+    from catenary_server.application.datasets import Datasets
     from catenary_server.application.discovery import Discovery
     from catenary_server.application.inference import Inferences
     from catenary_server.application.pipelines import Pipelines
@@ -40,5 +41,6 @@ class Services:
     trainruns: TrainRuns
     inferences: Inferences
     discovery: Discovery
+    datasets: Datasets
     telemetry: TelemetryParts | None = None
     """None if the server takes no telemetry."""

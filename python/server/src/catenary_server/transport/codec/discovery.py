@@ -47,7 +47,11 @@ def encode_server(
         limits=capability_pb2.ServerLimits(
             messages=_sizes(sizes),
             sessions=_sessions(facts.sessions),
-            storage=capability_pb2.StorageLimits(page_size=PAGE_SIZE),
+            storage=capability_pb2.StorageLimits(
+                page_size=PAGE_SIZE,
+                principal_size_bytes=facts.kept.quota or 0,
+                unfinished_upload_duration=times.duration(facts.kept.unfinished),
+            ),
             streams=capability_pb2.Slots(total=use.limits.streams, used=use.streams),
             calls=capability_pb2.Slots(total=use.limits.calls, used=use.calls),
         ),
