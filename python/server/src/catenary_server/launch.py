@@ -18,10 +18,12 @@ def relaunch(arguments: Sequence[str]) -> None:
 
     The module form matters: workers re-import the main module of their parent, which for a console script would be
     the whole command line, and for a package's `__main__` is nothing. The allocator reads its tunables only when a
-    process starts.
+    process starts, and so does gRPC, which otherwise writes lines of its own into the log whenever a handshake fails,
+    with whatever the other side made of its server name.
     """
     if os.environ.get("CATENARY_LAUNCHED") == str(os.getpid()):
         return
     environment = dict(os.environ, CATENARY_LAUNCHED=str(os.getpid()))
     environment.setdefault("GLIBC_TUNABLES", TUNABLES)
+    environment.setdefault("GRPC_VERBOSITY", "NONE")
     os.execve(sys.executable, [sys.executable, "-m", "catenary_server", *arguments], environment)  # noqa: S606 - ourselves
