@@ -15,6 +15,7 @@ from catenary_server.application.discovery import Discovery
 from catenary_server.application.inference import Inferences
 from catenary_server.application.pipelines import Pipelines
 from catenary_server.application.plugins import Plugins
+from catenary_server.application.profiling import Profiling
 from catenary_server.application.sessions import Sessions
 from catenary_server.application.training import Training
 from catenary_server.application.trainruns import TrainRuns

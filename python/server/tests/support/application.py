@@ -11,11 +11,13 @@ from fake_plugins import FakePlugins
 from fake_runtime import CATALOG, FakeRuntime
 
 from catenary_server.application.configs import Configs
+from catenary_server.application.control import Control
 from catenary_server.application.datasets import Datasets
 from catenary_server.application.discovery import Discovery
 from catenary_server.application.inference import Inferences
 from catenary_server.application.pipelines import Pipelines
 from catenary_server.application.plugins import Plugins
+from catenary_server.application.profiling import Profiling
 from catenary_server.application.sessions import NewSession, SessionLimits, Sessions
 from catenary_server.application.training import Training
 from catenary_server.application.trainruns import TrainRuns
@@ -59,6 +61,8 @@ class Application:
     visualizations: Visualizations
     discovery: Discovery
     datasets: Datasets
+    profiling: Profiling
+    control: Control
 
     def session(self, owner: str = OWNER) -> Session:
         """A new session."""

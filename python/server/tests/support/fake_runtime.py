@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 from fake_plugins import node_of
 
+from catenary_server.domain.control import Applied
 from catenary_server.domain.failure import Failure, Reason, Resource
 from catenary_server.domain.node import NodeCategory, NodeSpec, ParamSpec, PortSpec
+from catenary_server.domain.profiling import NodeTimes
 from catenary_server.domain.progress import Progress
 from catenary_server.domain.runtime import Catalog, DataReader, Device, Inference, WeightsReport
 from catenary_server.domain.tensor import DType, Tensor
+from catenary_server.domain.training import Stage, TrainStatus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from catenary_server.domain.checkpoint import Checkpoint
+    from catenary_server.domain.control import Command
     from catenary_server.domain.pipeline import PipelineConfig
     from catenary_server.domain.plugin import InstalledPlugin
+    from catenary_server.domain.profiling import ProfilingChange
+    from catenary_server.domain.runtime import Reservation
     from catenary_server.domain.training import EvaluationJob, TrainingJob
 
 CUBE = (-1, -1, -1, -1)
@@ -27,8 +34,8 @@ SCORES = (-1, -1, -1, 1)
 WEIGHTS = b"weights of the fake"
 
 
-def _port(name: str, shape: tuple[int, ...], *, optional: bool = False) -> PortSpec:
-    return PortSpec(name=name, dtype=DType.FLOAT32, shape=shape, optional=optional, description=f"the {name}")
+def _port(name: str, shape: tuple[int, ...], *, optional: bool = False, dtype: DType = DType.FLOAT32) -> PortSpec:
+    return PortSpec(name=name, dtype=dtype, shape=shape, optional=optional, description=f"the {name}")
 
 
 CATALOG = Catalog(
@@ -53,7 +60,7 @@ CATALOG = Catalog(
                 full_path="fake.Detector",
                 category=NodeCategory.MODEL,
                 description="Scores.",
-                inputs=(_port("cube", CUBE), _port("bboxes", (-1, 6), optional=True)),
+                inputs=(_port("cube", CUBE), _port("bboxes", (-1, 6), optional=True, dtype=DType.FLOAT64)),
                 outputs=(_port("scores", SCORES),),
                 statistical=True,
             ),
@@ -81,6 +88,35 @@ PLAN: tuple[Progress | str | Failure, ...] = (
 )
 
 
+TIMES = tuple(
+    NodeTimes(
+        node=node,
+        stage=stage,
+        count=2,
+        mean_ms=1.5,
+        median_ms=1.5,
+        std_ms=0.5,
+        min_ms=1.0,
+        max_ms=2.0,
+        total_ms=3.0,
+        last_ms=2.0,
+    )
+    for node in ("scale", "detector")
+    for stage in (Stage.TRAIN, Stage.INFERENCE)
+)
+
+
+class FakeReservation:
+    """Ordinary memory."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self.memory = tuple(memoryview(bytearray(size)) for size in sizes)
+        self.released = False
+
+    def release(self) -> None:
+        self.released = True
+
+
 class FakeWorker:
     """Follows the runtime's plan; while the runtime holds, each item waits for `proceed`."""
 
@@ -95,6 +131,11 @@ class FakeWorker:
         self.closed = False
         self.jobs: list[TrainingJob | EvaluationJob] = []
         self.inputs: Mapping[str, Tensor] = {}
+        self.taken = 0
+        """Inferences that were asked for."""
+        self.reservations: list[FakeReservation] = []
+        self.commands: list[Command] = []
+        self.profiling: ProfilingChange | None = None
         self._on_lost = on_lost
         self._turns: asyncio.Queue[Failure | None] = asyncio.Queue()
 
@@ -134,7 +175,7 @@ class FakeWorker:
         self._require_alive()
         return self.weights
 
-    async def train(self, job: TrainingJob) -> AsyncIterator[Progress | str]:
+    async def train(self, job: TrainingJob) -> AsyncIterator[Progress | Checkpoint | str]:
         await self.runtime.meet("train")
         self.jobs.append(job)
         async for item in self._follow_plan():
@@ -145,7 +186,7 @@ class FakeWorker:
         async for item in self._follow_plan():
             if isinstance(item, str):
                 yield "Evaluation complete"
-            else:
+            elif isinstance(item, Progress):
                 yield dataclasses.replace(item, metrics={"test_iou": 0.5})
 
     async def stop_training(self) -> bool:
@@ -153,9 +194,37 @@ class FakeWorker:
         self._turns.put_nowait(Failure(Reason.TRAIN_CANCELLED, "the run was stopped"))
         return True
 
-    async def infer(self, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> Inference:
+    async def control(self, command: Command) -> Applied:
+        self._require_alive()
+        self.commands.append(command)
+        if command.value is None:
+            return Applied(3, TrainStatus.IN_PROGRESS, TrainStatus.PAUSED)
+        return Applied(3, 0.5, command.value)
+
+    async def set_profiling(self, change: ProfilingChange) -> bool:
+        self._require_alive()
+        self.profiling = change
+        return change.enabled
+
+    async def profile(self, stage: Stage | None) -> tuple[NodeTimes, ...]:
+        self._require_alive()
+        return tuple(times for times in TIMES if stage in (None, times.stage))
+
+    async def reserve(self, sizes: Sequence[int]) -> FakeReservation:
+        await self.runtime.meet("reserve")
+        self._require_alive()
+        self.reservations.append(FakeReservation(sizes))
+        return self.reservations[-1]
+
+    async def infer(
+        self, inputs: Mapping[str, Tensor], outputs: Sequence[str], reservation: Reservation | None = None
+    ) -> Inference:
+        self.taken += 1
         await self.runtime.meet("infer")
         self._require_alive()
+        if reservation is not None:
+            assert reservation is self.reservations[-1]
+            assert not self.reservations[-1].released
         self.inputs = inputs
         scores = inputs["cube"].array().mean(axis=-1, keepdims=True)
         found = {name: Tensor.of(np.ascontiguousarray(scores)) for name in outputs or ["detector.scores"]}
@@ -166,7 +235,7 @@ class FakeWorker:
         self.closed = True
         self._turns.put_nowait(Failure(Reason.WORKER_CRASHED, "the worker process ended"))
 
-    async def _follow_plan(self) -> AsyncIterator[Progress | str]:
+    async def _follow_plan(self) -> AsyncIterator[Progress | Checkpoint | str]:
         for item in self.runtime.plan:
             if self.runtime.held or not self._turns.empty():
                 turn = await self._turns.get()
@@ -189,7 +258,7 @@ class FakeRuntime:
 
     def __init__(self) -> None:
         self.workers: list[FakeWorker] = []
-        self.plan: tuple[Progress | str | Failure, ...] = PLAN
+        self.plan: tuple[Progress | Checkpoint | str | Failure, ...] = PLAN
         self.held = False
         self.faults: dict[str, BaseException] = {}
         self.exports: dict[str, tuple[str, ...]] = {}

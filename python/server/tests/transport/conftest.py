@@ -35,6 +35,7 @@ def services(app: Application) -> Services:
         visualizations=app.visualizations,
         discovery=app.discovery,
         datasets=app.datasets,
+        profiling=app.profiling,
     )
 
 

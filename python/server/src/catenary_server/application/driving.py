@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
+from catenary_server.domain.checkpoint import Checkpoint
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.domain.progress import Progress, RunFailure
 from catenary_server.domain.session import SessionState
@@ -13,32 +15,67 @@ from catenary_server.domain.training import TrainStatus
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from catenary_server.application.checkpoints import CheckpointFolder
     from catenary_server.application.runs import Run
     from catenary_server.application.session import Session
     from catenary_server.domain.training import Stage
 
 
-async def drive(session: Session, run: Run, reports: AsyncIterator[Progress | str], stage: Stage) -> None:
-    """Publish every report; the closing message, or the failure, becomes the final event.
+async def drive(
+    session: Session,
+    run: Run,
+    reports: AsyncIterator[Progress | Checkpoint | str],
+    stage: Stage,
+    folder: CheckpointFolder | None = None,
+) -> None:
+    """Publish every report and keep every checkpoint; the closing message, or the failure, becomes the final event.
 
     Args:
         session: whose run it is; a run of TRAINING state frees it before the final event is seen.
         run: where the events go.
         reports: a worker's reports, then its closing message.
         stage: the stage that the final event names; in an evaluation, every event.
+        folder: where checkpoints go; a run that cannot keep one is stopped and fails.
     """
+    fault: Failure | None = None
     try:
         async for report in reports:
-            if isinstance(report, str):
-                await _finish(session, run, Progress(stage=stage, status=TrainStatus.COMPLETED, message=report))
-            else:
+            if isinstance(report, Checkpoint):
+                fault = fault or await _keep(session, run, report, folder)
+            elif isinstance(report, Progress):
                 await run.publish(report if run.phase is not None else dataclasses.replace(report, stage=stage))
+            elif fault is not None:
+                await _end_early(session, run, stage, fault)
+            else:
+                await _finish(session, run, Progress(stage=stage, status=TrainStatus.COMPLETED, message=report))
     except Failure as failure:
-        await _end_early(session, run, stage, failure)
+        await _end_early(session, run, stage, fault or failure)
     except BaseException:
         bug = Failure(Reason.INTERNAL_BUG, "the run ended by a fault of the server")
         await _end_early(session, run, stage, bug)
         raise
+
+
+async def _keep(session: Session, run: Run, checkpoint: Checkpoint, folder: CheckpointFolder | None) -> Failure | None:
+    """Write a checkpoint and say where it is; if that fails, ask the run to end and say why."""
+    if folder is None:
+        return None
+    try:
+        name = await folder.keep(checkpoint)
+    except Failure as failure:
+        with contextlib.suppress(Failure), session.engaged() as pipeline:  # a worker that is gone has stopped
+            await pipeline.worker.stop_training()
+        return failure
+    told = dataclasses.replace(
+        run.latest or Progress(),
+        status=TrainStatus.IN_PROGRESS,
+        message=f"Checkpoint saved: {name}",
+        losses={},
+        metrics={},
+        time=0.0,
+    )
+    await run.publish(told)
+    return None
 
 
 async def _end_early(session: Session, run: Run, stage: Stage, failure: Failure) -> None:

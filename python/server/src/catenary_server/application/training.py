@@ -7,9 +7,11 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from catenary_server.application.checkpoints import CheckpointFolder, taken_up
 from catenary_server.application.driving import drive
 from catenary_server.application.jobs import job_config, require_losses
 from catenary_server.application.runs import Run, RunEvent, TrainRequest
+from catenary_server.domain.checkpoint import CHECKPOINT_SUFFIX, Checkpoint
 from catenary_server.domain.failure import Failure, Reason, Resource, Violation
 from catenary_server.domain.progress import Progress
 from catenary_server.domain.session import SessionState
@@ -171,10 +173,18 @@ class Training:
         if request.phase is Phase.GRADIENT:
             require_losses(config)
         worker = self._settled(session).worker
+        job = TrainingJob(phase=request.phase, config=config)
+        reports, folder = worker.train(job), None
+        if request.phase is Phase.GRADIENT:
+            if config.training.callbacks.checkpoint is not None:
+                folder = CheckpointFolder(session.area, config.output_dir)
+            if config.training.resume_from is not None:
+                place = session.area.find(config.training.resume_from, (CHECKPOINT_SUFFIX,))
+                reports = taken_up(worker, job, session.area, place)
         run = Run(request)
         session.remember(run)
         session.enter(SessionState.TRAINING)
-        self._spawn(session, run, worker.train(TrainingJob(phase=request.phase, config=config)), Stage.TRAIN)
+        self._spawn(session, run, reports, Stage.TRAIN, folder)
         return run
 
     @staticmethod
@@ -185,7 +195,14 @@ class Training:
             raise Failure(Reason.SESSION_BUSY, "the pipeline is being loaded; train when that is done", retry_after=1.0)
         return pipeline
 
-    def _spawn(self, session: Session, run: Run, reports: AsyncIterator[Progress | str], stage: Stage) -> None:
-        task = asyncio.create_task(drive(session, run, reports, stage))
+    def _spawn(
+        self,
+        session: Session,
+        run: Run,
+        reports: AsyncIterator[Progress | Checkpoint | str],
+        stage: Stage,
+        folder: CheckpointFolder | None = None,
+    ) -> None:
+        task = asyncio.create_task(drive(session, run, reports, stage, folder))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from concurrent.futures import Future
 
+    from catenary_server.domain.checkpoint import Checkpoint
+    from catenary_server.domain.control import Applied, Command
     from catenary_server.domain.failure import Failure
     from catenary_server.domain.node import NodeSpec
     from catenary_server.domain.pipeline import PipelineConfig
     from catenary_server.domain.plugin import InstalledPlugin
+    from catenary_server.domain.profiling import NodeTimes, ProfilingChange
     from catenary_server.domain.progress import Progress
     from catenary_server.domain.tensor import Tensor
-    from catenary_server.domain.training import EvaluationJob, TrainingJob
+    from catenary_server.domain.training import EvaluationJob, Stage, TrainingJob
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +106,15 @@ class Engine(Protocol):
         """Weights and fitted statistics of the graph as safetensors bytes."""
         ...
 
-    def train(self, job: TrainingJob, report: Callable[[Progress], None]) -> str:
+    def train(
+        self,
+        job: TrainingJob,
+        report: Callable[[Progress], None],
+        keep: Callable[[Checkpoint], None] = lambda _: None,
+    ) -> str:
         """Run one phase to its end and return the closing message; reports are IN_PROGRESS or PAUSED only.
+
+        `keep` takes the checkpoints that the configuration asks for.
 
         Raises:
             Failure: TRAIN_CANCELLED after `stop_training`, or why the run could not go on.
@@ -118,8 +129,39 @@ class Engine(Protocol):
         """Ask the running phase to end at the next step boundary. False if none runs."""
         ...
 
+    def control(self, command: Command) -> Future[Applied]:
+        """Ask the running phase something, and return at once: the answer is there when it took effect.
+
+        The answer is a `Failure` instead: COMMAND_INVALID if the phase cannot obey, STATE_INVALID if none runs.
+        """
+        ...
+
+    def set_profiling(self, change: ProfilingChange) -> bool:
+        """Set how nodes are measured, and return at once whether they are. A pipeline starts unmeasured."""
+        ...
+
+    def profile(self, stage: Stage | None) -> tuple[NodeTimes, ...]:
+        """What was measured, in graph order, of one stage or of all; returns at once."""
+        ...
+
     def infer(self, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> Inference:
-        """Compute outputs (`node.port`); while a run goes on, with the weights of its last finished epoch."""
+        """Compute outputs (`node.port`); while a run goes on, with the weights of its last finished epoch.
+
+        Outputs may share memory with inputs: they hold for as long as those are kept.
+        """
+        ...
+
+
+class Reservation(Protocol):
+    """Memory of a worker that inputs are written to as they come, so that nothing is copied a second time."""
+
+    @property
+    def memory(self) -> tuple[memoryview, ...]:
+        """One writable view for each size that was asked for."""
+        ...
+
+    def release(self) -> None:
+        """Give the memory back unless an inference has it. Idempotent."""
         ...
 
 
@@ -147,8 +189,8 @@ class Worker(Protocol):
         """See `Engine.dump_weights`."""
         ...
 
-    def train(self, job: TrainingJob) -> AsyncIterator[Progress | str]:
-        """Reports of the phase, then its closing message. Leaving the iterator does not stop the phase.
+    def train(self, job: TrainingJob) -> AsyncIterator[Progress | Checkpoint | str]:
+        """Reports and checkpoints of the phase, then its closing message. Leaving the iterator does not stop the phase.
 
         Raises:
             Failure: what `Engine.train` raised, or WORKER_CRASHED.
@@ -163,8 +205,33 @@ class Worker(Protocol):
         """See `Engine.stop_training`."""
         ...
 
-    async def infer(self, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> Inference:
-        """See `Engine.infer`. Inferences of one worker are answered in the order they were asked."""
+    async def control(self, command: Command) -> Applied:
+        """See `Engine.control`; returns when the command took effect."""
+        ...
+
+    async def set_profiling(self, change: ProfilingChange) -> bool:
+        """See `Engine.set_profiling`."""
+        ...
+
+    async def profile(self, stage: Stage | None) -> tuple[NodeTimes, ...]:
+        """See `Engine.profile`."""
+        ...
+
+    async def infer(
+        self, inputs: Mapping[str, Tensor], outputs: Sequence[str], reservation: Reservation | None = None
+    ) -> Inference:
+        """See `Engine.infer`. Inferences of one worker are answered in the order they were asked.
+
+        With a reservation of this worker, the payloads of all inputs lie in its memory; it is used up.
+        """
+        ...
+
+    async def reserve(self, sizes: Sequence[int]) -> Reservation:
+        """Memory for payloads of these lengths in bytes.
+
+        Raises:
+            Failure: QUOTA_MEMORY if the machine has no room for them, WORKER_CRASHED.
+        """
         ...
 
     async def close(self) -> None:

@@ -107,6 +107,22 @@ class EarlyStoppingConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class CheckpointConfig:
+    """Keeps the state of a gradient run in files, from which `training.resume_from` takes it up again."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    monitor: Annotated[str, Len(1, 256)] | None = None
+    """Loss or metric that decides which epoch is the best, by the key that progress messages use; absent: none is."""
+    mode: Literal["min", "max"] = "min"
+    """Whether smaller or larger is better."""
+    save_last: bool = True
+    """Whether the newest epoch is kept: `checkpoints/last.safetensors` in `output_dir`, beside `best.safetensors`."""
+    every_n_epochs: Annotated[int, Ge(1)] = 1
+    """Epochs between two newest ones; the end of the run is always kept."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class CallbacksConfig:
     """What watches a run from outside its loop."""
 
@@ -114,6 +130,8 @@ class CallbacksConfig:
 
     early_stopping: EarlyStoppingConfig | None = None
     """Ends the run when it no longer improves; absent: never."""
+    checkpoint: CheckpointConfig | None = None
+    """Keeps the state of the run in files; absent: none is kept."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,9 +143,9 @@ class TrainerConfig:
     max_epochs: Annotated[int, Ge(1), Le(100_000)] = 20
     """Epochs of the gradient phase."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    """Where the phase runs; `auto` takes the session's device."""
+    """Where the phase runs; `auto` takes the session's device, `gpu` refuses to run without an accelerator."""
     devices: Annotated[int, Ge(1), Le(64)] = 1
-    """How many accelerators."""
+    """How many accelerators, or with `cpu` processes, share each batch (distributed data parallel)."""
     gradient_clip_val: Annotated[float, Gt(0)] | None = None
     """Largest norm of a gradient; absent: not clipped."""
     check_val_every_n_epoch: Annotated[int, Ge(1)] = 1
@@ -152,6 +170,8 @@ class TrainingConfig:
     """What watches the run."""
     on_non_finite_loss: Literal["stop", "skip"] = "stop"
     """`stop` ends the run with NON_FINITE_LOSS, `skip` leaves the step out."""
+    resume_from: Annotated[str, Len(1, 1024)] | None = None
+    """Checkpoint below the artifact root to take the gradient phase up from; `max_epochs` counts its epochs, too."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -234,6 +254,8 @@ class TrainingJob:
 
     phase: Phase
     config: TrainRunConfig
+    checkpoint: memoryview | None = None
+    """The bytes of the checkpoint that the gradient phase is taken up from."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-import torch
-
 from catenary_server.domain.failure import Failure, Reason, Resource
+from catenary_server.engine.memory_faults import out_of_memory, ran_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +24,10 @@ def node_faults(name: str, type_name: str) -> Iterator[None]:
         yield
     except Failure:
         raise
-    except torch.OutOfMemoryError as error:
-        raise Failure(
-            Reason.GPU_OUT_OF_MEMORY,
-            f"node {name!r} ({type_name}) needs more accelerator memory than is free: make batches or cubes smaller",
-        ) from error
     except Exception as error:
+        if ran_out_of_memory(error):
+            # Not chained: the traceback would keep the tensors of the frames that failed.
+            raise out_of_memory(f"node {name!r} ({type_name})") from None
         raise Failure(
             Reason.NODE_FAILED,
             f"node {name!r} ({type_name}) failed with {type(error).__name__}: check that its inputs suit it",

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
+from catenary_server.domain.control import ControlAction
 from catenary_server.domain.failure import Failure, Reason, Violation
 from catenary_server.domain.node import NodeCategory
 from catenary_server.domain.training import Stage
+from catenary_server.engine import checkpoints
+from catenary_server.engine.epoch_turns import EpochTurns, Turn
 from catenary_server.engine.measurement import Measurement
 from catenary_server.engine.optimization import build_optimizer, build_scheduler
 
@@ -20,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lightning.pytorch.utilities.types import OptimizerLRScheduler
+    from torch.optim import Optimizer
 
     from catenary_server.domain.training import TrainRunConfig
+    from catenary_server.engine.checkpoints import SavedRun
     from catenary_server.engine.pipeline_module import Batch, PipelineModule
     from catenary_server.engine.reporting import Reporter
 
@@ -32,22 +37,29 @@ class GradientModule(pl.LightningModule):
     Args:
         module: the pipeline to train, in place.
         config: losses, metrics, what learns, optimizer and schedule.
-        reporter: takes the messages.
+        turns: the batches of an epoch.
+        reporter: takes the messages, and says what is asked of the run.
         publish: takes a copy of the pipeline after each epoch.
+        saved: the checkpoint that the run is taken up from.
     """
 
     def __init__(
         self,
         module: PipelineModule,
         config: TrainRunConfig,
+        turns: EpochTurns,
+        *,
         reporter: Reporter,
         publish: Callable[[PipelineModule], None],
+        saved: SavedRun | None = None,
     ) -> None:
         super().__init__()
         self.pipeline = module
         self._config = config
+        self._turns = turns
         self._reporter = reporter
         self._publish = publish
+        self._saved = saved
         self._learning = set_learning(module, config)
         self._epoch_losses: dict[str, list[float]] = {}
         self._step: dict[str, dict[str, float]] = {}
@@ -67,6 +79,7 @@ class GradientModule(pl.LightningModule):
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = build_optimizer(training.optimizer, parameters)
         if training.scheduler is None:
+            self._restore(optimizer, None)
             return optimizer
         monitor = training.scheduler.monitor or self.monitors[0]
         scheduler = build_scheduler(
@@ -77,11 +90,29 @@ class GradientModule(pl.LightningModule):
             mode="min" if monitor.endswith("_loss") else "max",
             frequency=training.trainer.check_val_every_n_epoch if monitor.startswith("val_") else 1,
         )
+        self._restore(optimizer, scheduler["scheduler"])
         return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[return-value]  # Lightning types plain dicts loosely
+
+    def _restore(self, optimizer: Optimizer, scheduler: object) -> None:
+        """After the schedule was made, which sets the learning rate."""
+        if self._saved is not None:
+            if scheduler is not None:
+                checkpoints.restore_schedule(self._saved, scheduler)
+            checkpoints.restore_optimizer(self._saved, optimizer, self._config.training.optimizer.name)
+
+    def on_train_start(self) -> None:
+        """Say what may be changed while the run goes on."""
+        setters = {ControlAction.LEARNING_RATE: self._set_rate, ControlAction.BATCH_SIZE: self._set_batch_size}
+        self._reporter.control.allow(setters)
 
     def on_train_epoch_start(self) -> None:
         """Let schedules of nodes go on; only what learns, losses and monitors are in training mode."""
+        if self._saved is not None:
+            # Here, because here is where the checkpoint was taken: nothing has drawn random numbers since.
+            checkpoints.restore_random(self._saved)
+            self._saved = None
         self._epoch_losses = {}
+        self._turns.begin_epoch()
         self._switch_modes()
         for _, node in self.pipeline.nodes():
             node.begin_epoch(self.current_epoch, self._config.training.trainer.max_epochs)
@@ -90,6 +121,11 @@ class GradientModule(pl.LightningModule):
         along = self.pipeline.of_category(NodeCategory.LOSS, NodeCategory.REGULARIZER, NodeCategory.SINK)
         for name, node in self.pipeline.nodes():
             node.train(name in self._learning or name in along)
+
+    def on_before_batch_transfer(self, batch: Batch | Turn, dataloader_idx: int) -> Batch:
+        """The batch whose turn it is."""
+        del dataloader_idx
+        return self._turns.draw() if isinstance(batch, Turn) else batch
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Losses and metrics of a batch; None leaves the step out."""
@@ -103,7 +139,7 @@ class GradientModule(pl.LightningModule):
         if not losses:
             raise Failure(Reason.DATASET_INVALID, "no loss can be computed: the data has no ground truth for it")
         self._step = {
-            "losses": {key: float(loss.detach()) for key, loss in losses.items()},
+            "losses": self._mean_over_ranks({key: loss.detach() for key, loss in losses.items()}),
             "metrics": {name: float(values[name]["value"]) for name in self._config.metric_nodes if name in values},
         }
         return self._checked(torch.stack(list(losses.values())).sum())
@@ -128,7 +164,7 @@ class GradientModule(pl.LightningModule):
         del outputs, batch
         for key, value in self._step["losses"].items():
             self._epoch_losses.setdefault(key, []).append(value)
-        total, epochs = int(self.trainer.num_training_batches), self._config.training.trainer.max_epochs
+        total, epochs = batch_idx + 1 + self._turns.batches.remaining, self._config.training.trainer.max_epochs
         self._reporter.send(
             **self._place(batch_idx, self._rate),
             **self._step,
@@ -137,12 +173,12 @@ class GradientModule(pl.LightningModule):
             epochs_done=self.current_epoch,
             done_share=(self.current_epoch + (batch_idx + 1) / total) / epochs,
         )
-        self._reporter.check_stop()
+        self._pass_boundary()
 
     def on_train_epoch_end(self) -> None:
         """Publish the epoch; its mean losses are for early stopping and schedules."""
         for key, values in self._epoch_losses.items():
-            self.log(key, sum(values) / len(values))
+            self.log(key, sum(values) / len(values), sync_dist=self.trainer.world_size > 1)
         self._publish(copy.deepcopy(self.pipeline).eval())
 
     def on_validation_epoch_start(self) -> None:
@@ -153,13 +189,14 @@ class GradientModule(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure a batch."""
         del batch_idx
-        self._validation.update(batch)
-        self._reporter.check_stop()
+        with self.pipeline.profiler.stage(Stage.VALIDATE):
+            self._validation.update(batch)
+        self._pass_boundary()
 
     def on_validation_epoch_end(self) -> None:
         """Report the validation."""
         losses, metrics = self._validation.losses(), self._validation.metrics()
-        self.log_dict({**losses, **metrics})
+        self.log_dict({**losses, **metrics}, sync_dist=self.trainer.world_size > 1)
         done = self.current_epoch + 1
         share = done / self._config.training.trainer.max_epochs
         self._reporter.send(
@@ -171,6 +208,39 @@ class GradientModule(pl.LightningModule):
             done_share=share,
         )
         self._switch_modes()
+
+    def _pass_boundary(self) -> None:
+        """Obey what was asked; of several processes, the first hears it and tells the others."""
+        self._reporter.at_boundary()
+        if self.trainer.world_size == 1:
+            return
+        settings = torch.tensor([self._current_rate(), self._turns.batches.batch_size], dtype=torch.float64)
+        settings = settings.to(self.device)
+        distributed.broadcast(settings, src=0)
+        rate, batch_size = settings.tolist()
+        if rate != self._current_rate():
+            self._set_rate(rate)
+        if batch_size != self._turns.batches.batch_size:
+            self._set_batch_size(batch_size)
+
+    def _mean_over_ranks(self, losses: dict[str, Tensor]) -> dict[str, float]:
+        """Losses of the batch, of which several processes have a part each."""
+        values = torch.stack(list(losses.values()))
+        if self.trainer.world_size > 1:
+            distributed.all_reduce(values)
+            values /= self.trainer.world_size
+        return dict(zip(losses, values.tolist(), strict=True))
+
+    def _set_rate(self, value: float) -> float:
+        before = self._current_rate()
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = value
+        return before
+
+    def _set_batch_size(self, value: float) -> float:
+        before = self._turns.batches.batch_size
+        self._turns.batches.resize(int(value))
+        return before
 
     def _current_rate(self) -> float:
         return float(self.trainer.optimizers[0].param_groups[0]["lr"])

@@ -51,7 +51,7 @@ class Measurement:
         node = self._module.node(name)
         assert isinstance(node, MetricNode)  # noqa: S101 - `require_nodes` checked the trainrun
         predictions, targets = node.pair(**inputs)
-        metric = self._metrics[name] or node.metric().to(predictions.device)
+        metric = self._metrics[name] or node.accumulator().to(predictions.device)
         metric.update(predictions, targets)
         self._metrics[name] = metric
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.engine.faults import node_faults
+from catenary_server.engine.profiling import NodeProfiler
 from catenary_server.nodes.node import StatisticalNode
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ Collected = dict[str, Tensor]
 Inputs = dict[str, Any]
 """What a node is called with, by input port: tensors, `Collected` for a variadic port."""
 
-"""What was computed: by node, then by output port. A node that lacked a required input is not in it."""
 Values = dict[str, dict[str, Tensor]]
+"""What was computed: by node, then by output port. A node that lacked a required input is not in it."""
 
 
 class PipelineModule(nn.Module):
@@ -42,6 +43,7 @@ class PipelineModule(nn.Module):
     def __init__(self, graph: Graph, nodes: Mapping[str, Node[Any]]) -> None:
         super().__init__()
         self.graph = graph
+        self.profiler = NodeProfiler()
         # A list, not a ModuleDict: that one forbids names such as `keys` or `type`, which a client may well give.
         self._modules_in_order = nn.ModuleList(nodes[name] for name in graph.order)
         self._places = {name: place for place, name in enumerate(graph.order)}
@@ -111,7 +113,15 @@ class PipelineModule(nn.Module):
                 f"node {name!r} ({type_name}) has no statistics yet: run the statistical phase or load weights",
             )
         with node_faults(name, type_name):
-            outputs: dict[str, Tensor] = node(**inputs)
+            return self._called(name, node, inputs)
+
+    def _called(self, name: str, node: Node[Any], inputs: Batch) -> dict[str, Tensor]:
+        outputs: dict[str, Tensor]
+        if not self.profiler.enabled:
+            outputs = node(**inputs)
+        else:
+            with self.profiler.measured(name):
+                outputs = node(**inputs)
         return outputs
 
 

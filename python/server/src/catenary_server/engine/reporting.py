@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from catenary_server.domain.failure import Failure, Reason
 from catenary_server.domain.progress import Progress
+from catenary_server.domain.training import TrainStatus
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Mapping
 
     from catenary_server.domain.training import Phase
+    from catenary_server.engine.step_control import StepControl
 
 
 class Reporter:
-    """Sends the progress of one phase and knows whether it shall stop.
+    """Sends the progress of one phase, and lets it be steered between two batches.
 
     Args:
         report: takes each message.
         phase: the phase; None for an evaluation.
-        stop: set from another thread to end the phase at its next step boundary.
+        control: what other threads ask of the phase.
     """
 
-    def __init__(self, report: Callable[[Progress], None], phase: Phase | None, stop: threading.Event) -> None:
+    def __init__(self, report: Callable[[Progress], None], phase: Phase | None, control: StepControl) -> None:
+        self.control = control
         self._report = report
         self._phase = phase
-        self._stop = stop
         self._started = time.monotonic()
+        self._last: Progress | None = None
 
     def send(self, *, done_share: float = 0.0, **fields: Any) -> None:  # noqa: ANN401 - fields of Progress
         """Report; `done_share`, 0 to 1, of the phase gives the remaining time."""
@@ -37,16 +39,27 @@ class Reporter:
             fields[kind] = _finite(fields.get(kind, {}))
         elapsed = time.monotonic() - self._started
         remaining = elapsed / done_share * (1 - done_share) if done_share > 0 else None
-        self._report(Progress(phase=self._phase, time=time.time(), remaining_seconds=remaining, **fields))
+        self._last = Progress(phase=self._phase, time=time.time(), remaining_seconds=remaining, **fields)
+        self._report(self._last)
 
-    def check_stop(self) -> None:
-        """Call at every step boundary.
+    def at_boundary(self) -> None:
+        """Call between two batches: obeys what was asked, and waits while the phase is paused.
 
         Raises:
             Failure: TRAIN_CANCELLED.
         """
-        if self._stop.is_set():
-            raise Failure(Reason.TRAIN_CANCELLED, "the run was stopped on request")
+        arrived = time.monotonic()
+        self.control.at_boundary(0 if self._last is None else self._last.global_step, self._announce)
+        self._started += time.monotonic() - arrived  # a pause says nothing about the speed of the phase
+
+    def _announce(self, status: TrainStatus) -> None:
+        """Say that the phase pauses or goes on, at the place where its last report left it."""
+        if self._last is None:
+            self.send()  # a run begins IN_PROGRESS
+        last = dataclasses.replace(self._last or Progress(), losses={}, metrics={}, time=time.time())
+        paused = status is TrainStatus.PAUSED
+        message = f"Paused after step {last.global_step}" if paused else "Going on"
+        self._report(dataclasses.replace(last, status=status, message=message))
 
 
 def _finite(values: Mapping[str, float]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -34,6 +34,17 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 
+class Share(NamedTuple):
+    """Which of the processes that train together this one is."""
+
+    rank: int
+    of: int
+
+
+WHOLE = Share(0, 1)
+"""Of a process that trains alone."""
+
+
 class SceneBatches:
     """Batches of tiles; each pass over them shuffles anew if asked to.
 
@@ -41,11 +52,12 @@ class SceneBatches:
         scenes: what to cut.
         data: tile size, batch size and number of loading processes.
         seed: of the order; None keeps the tiles in place.
+        share: which part of every pass to give, for several processes that train together.
     """
 
-    def __init__(self, scenes: Sequence[Scene], data: DataConfig, *, seed: int | None) -> None:
+    def __init__(self, scenes: Sequence[Scene], data: DataConfig, *, seed: int | None, share: Share = WHOLE) -> None:
         tiles = _Tiles(scenes, data.tile_size)
-        self._sampler = _ShapeGroups(tiles, data.batch_size, seed)
+        self._sampler = _ShapeGroups(tiles, data.batch_size, seed, share)
         workers = _loading_processes(data.num_workers)
         self._loader: DataLoader[Batch] = DataLoader(
             tiles,
@@ -61,12 +73,48 @@ class SceneBatches:
         return len(self._sampler)
 
     def __iter__(self) -> Iterator[Batch]:
-        """One pass."""
+        """One pass; after `resize`, what is left of it in batches of the new size."""
         self._sampler.begin_pass()
-        return iter(self._loader)
+        return self._pass()
+
+    def _pass(self) -> Iterator[Batch]:
+        sampler = self._sampler
+        while sampler.remaining:
+            plan = sampler.plan
+            for batch in self._loader:
+                sampler.given += 1
+                yield batch
+                if sampler.plan is not plan:
+                    break  # what the loading processes have read ahead is not of the new size
+
+    @property
+    def remaining(self) -> int:
+        """Batches that the present pass has not given yet."""
+        return self._sampler.remaining
+
+    @property
+    def batch_size(self) -> int:
+        """Tiles in a batch."""
+        return self._sampler.batch_size
+
+    def resize(self, batch_size: int) -> None:
+        """Cut what is left of the present pass, and every later one, into batches of another size."""
+        self._sampler.resize(batch_size)
+
+    @property
+    def generator_state(self) -> torch.Tensor | None:
+        """State of the order's random numbers between two passes, uint8; None if tiles keep their places."""
+        return None if self._sampler.generator is None else self._sampler.generator.get_state()
+
+    def restore_generator(self, state: torch.Tensor) -> None:
+        """Go on where another run of the same data was between two passes."""
+        if self._sampler.generator is not None:
+            self._sampler.generator.set_state(state)
 
 
-def open_batches(data: DataConfig | None, stage: Stage, *, seed: int | None = None) -> SceneBatches:
+def open_batches(
+    data: DataConfig | None, stage: Stage, *, seed: int | None = None, share: Share = WHOLE
+) -> SceneBatches:
     """The batches of a split.
 
     Raises:
@@ -75,7 +123,7 @@ def open_batches(data: DataConfig | None, stage: Stage, *, seed: int | None = No
     if data is None:
         description = "a run needs data: name a data configuration in the trainrun"
         raise Failure(Reason.CONFIG_INVALID, description, violations=(Violation("data", description),))
-    return SceneBatches(_open_scenes(data, stage), data, seed=seed)
+    return SceneBatches(_open_scenes(data, stage), data, seed=seed, share=share)
 
 
 def _open_scenes(data: DataConfig, stage: Stage) -> tuple[Scene, ...]:
@@ -143,36 +191,60 @@ class _Tiles(Dataset["Batch"]):
 
 
 class _ShapeGroups(Sampler[list[int]]):
-    """Batches of tile numbers, each of one form."""
+    """Batches of tile numbers, each of one form. `given` of the present pass have been used."""
 
-    def __init__(self, tiles: _Tiles, batch_size: int, seed: int | None) -> None:
-        self._groups: dict[tuple[object, ...], list[int]] = {}
-        for index in range(len(tiles)):
-            self._groups.setdefault(tiles.form(index), []).append(index)
-        self._batch_size = batch_size
-        self._generator = None if seed is None else torch.Generator().manual_seed(seed)
-        self._batches: list[list[int]] = []
+    def __init__(self, tiles: _Tiles, batch_size: int, seed: int | None, share: Share) -> None:
+        self._tiles = tiles
+        self._share = share
+        self.batch_size = batch_size
+        self.generator = None if seed is None else torch.Generator().manual_seed(seed)
+        self.plan: list[list[int]] = []
+        self.given = 0
 
     def __len__(self) -> int:
-        return sum(-(-len(group) // self._batch_size) for group in self._groups.values())
+        """Batches in a whole pass at the present size."""
+        return len(self._batched(range(len(self._tiles))))
 
     def begin_pass(self) -> None:
         """Put the batches in order; not in `__iter__`, which a loader may call more than once in a pass."""
-        size = self._batch_size
-        batches = [
-            group[start : start + size]
-            for group in map(self._shuffled, self._groups.values())
-            for start in range(0, len(group), size)
-        ]
-        self._batches = self._shuffled(batches)
+        groups = self._groups(range(len(self._tiles))).values()
+        shuffled = [place for group in groups for place in self._shuffled(group)]
+        self.plan, self.given = self._shuffled(self._batched(shuffled)), 0
+
+    @property
+    def remaining(self) -> int:
+        """Batches of the present pass that were not used yet."""
+        return len(self.plan) - self.given
+
+    def resize(self, batch_size: int) -> None:
+        """Cut what was not used yet anew, in the order that it has."""
+        left = [place for batch in self.plan[self.given :] for place in batch]
+        self.batch_size = batch_size
+        self.plan, self.given = self._batched(left), 0
 
     def __iter__(self) -> Iterator[list[int]]:
-        return iter(self._batches)
+        rank, of = self._share
+        # Every process takes its part of every batch, so that all make the same steps; none is left without a tile.
+        return iter([batch[rank::of] or batch[:1] for batch in self.plan[self.given :]])
+
+    def _groups(self, places: Sequence[int]) -> dict[tuple[object, ...], list[int]]:
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for place in places:
+            groups.setdefault(self._tiles.form(place), []).append(place)
+        return groups
+
+    def _batched(self, places: Sequence[int]) -> list[list[int]]:
+        size = self.batch_size
+        return [
+            group[start : start + size]
+            for group in self._groups(places).values()
+            for start in range(0, len(group), size)
+        ]
 
     def _shuffled(self, items: list[Item]) -> list[Item]:
-        if self._generator is None:
+        if self.generator is None:
             return items
-        return [items[place] for place in torch.randperm(len(items), generator=self._generator).tolist()]
+        return [items[place] for place in torch.randperm(len(items), generator=self.generator).tolist()]
 
 
 def _stacked(tiles: list[Batch]) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ def fit_statistics(module: PipelineModule, batches: SceneBatches, reporter: Repo
     for place, (name, node) in enumerate(fitting):
         context: dict[str, Any] = {"epoch": place, "epochs_done": place, "epochs_total": len(fitting)}
         total = min(len(batches), node.declaration.fit_batches or len(batches))
-        reporter.check_stop()
+        reporter.at_boundary()
         reporter.send(message=f"Initializing {name} ...", batches_total=total, global_step=steps, **context)
         with node_faults(name, type(node).__name__):
             node.begin_fit()
@@ -45,7 +46,7 @@ def fit_statistics(module: PipelineModule, batches: SceneBatches, reporter: Repo
                 done_share=(place + (index + 1) / total) / len(fitting),
                 **context,
             )
-            reporter.check_stop()
+            reporter.at_boundary()
         with node_faults(name, type(node).__name__):
             node.end_fit()
 
@@ -55,5 +56,6 @@ def _fit_batch(module: PipelineModule, name: str, node: StatisticalNode[Any], ba
     inputs = module.inputs_of(name, values, batch)
     if inputs is None:
         raise Failure(Reason.DATASET_INVALID, f"node {name!r} cannot be fitted: the data lacks an input that it needs")
-    with node_faults(name, type(node).__name__):
+    measuring = module.profiler.measured(name) if module.profiler.enabled else contextlib.nullcontext()
+    with node_faults(name, type(node).__name__), measuring:
         node.fit_batch(**inputs)

@@ -22,16 +22,23 @@ if TYPE_CHECKING:
 _FORBIDDEN = {b"PK\x03\x04": "a zip archive, as torch.save writes it", b"\x80": "a Python pickle"}
 _VIOLATIONS = 20
 
+EXTRA = "."
+"""Start of the names of what a checkpoint has beside weights; no node has an empty name, so no weight starts so."""
+
 
 def dump_weights(module: PipelineModule) -> bytes:
     """All tensors as `<node>.<tensor>`; statistics that were never fitted are left out."""
-    tensors = {
+    return safetensors.torch.save(weights_of(module))
+
+
+def weights_of(module: PipelineModule) -> dict[str, Tensor]:
+    """All tensors, on the CPU, as `<node>.<tensor>`; statistics that were never fitted are left out."""
+    return {
         f"{name}.{key}": tensor.detach().cpu().contiguous()
         for name, node in module.nodes()
         for key, tensor in node.state_dict().items()
         if tensor.numel() > 0
     }
-    return safetensors.torch.save(tensors)
 
 
 def load_weights(module: PipelineModule, weights: memoryview, *, strict: bool) -> WeightsReport:
@@ -43,7 +50,7 @@ def load_weights(module: PipelineModule, weights: memoryview, *, strict: bool) -
         Failure: WEIGHTS_FORMAT_FORBIDDEN for a pickle, WEIGHTS_CORRUPT, WEIGHTS_MISMATCH with one violation for each
             tensor of another shape or type and, with `strict`, for each that is missing or unknown.
     """
-    by_node, unexpected = _assigned(module, _parsed(bytes(weights)))
+    by_node, unexpected = _assigned(module, parse(bytes(weights)))
     missing: list[Violation] = []
     wrong: list[Violation] = []
     for name, node in module.nodes():
@@ -66,7 +73,12 @@ def _names(faults: list[Violation]) -> tuple[str, ...]:
     return tuple(sorted(fault.subject for fault in faults))
 
 
-def _parsed(data: bytes) -> dict[str, Tensor]:
+def parse(data: bytes) -> dict[str, Tensor]:
+    """The tensors of safetensors bytes.
+
+    Raises:
+        Failure: WEIGHTS_FORMAT_FORBIDDEN for a pickle, WEIGHTS_CORRUPT.
+    """
     # safetensors begins with the length of its header, which may look like a pickle's first byte; byte 8 is its brace.
     safe = data[8:9] == b"{"
     for magic, what in _FORBIDDEN.items():
@@ -87,6 +99,8 @@ def _assigned(
     by_node: dict[str, dict[str, Tensor]] = {}
     faults = []
     for key, tensor in tensors.items():
+        if key.startswith(EXTRA):
+            continue
         name, _, rest = key.partition(".")
         if name not in module.graph.types or rest not in module.node(name).state_dict():
             faults.append(Violation(key, "is in the file but not in the pipeline"))

@@ -142,6 +142,12 @@ class MetricNode(Node[P], ABC):
     def metric(self) -> torchmetrics.Metric:
         """A fresh accumulator, for a value over several batches."""
 
+    def accumulator(self) -> torchmetrics.Metric:
+        """A fresh accumulator of this process alone: of several that train together, each measures what it sees."""
+        metric = self.metric()
+        metric.distributed_available_fn = _alone
+        return metric
+
     @abstractmethod
     def pair(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Predictions and targets, flat, as the accumulator's update takes them."""
@@ -149,9 +155,14 @@ class MetricNode(Node[P], ABC):
     def forward(self, **inputs: Tensor) -> Outputs:
         """The metric of this batch alone."""
         predictions, targets = self.pair(**inputs)
-        metric = self.metric().to(predictions.device)
+        metric = self.accumulator().to(predictions.device)
         metric.update(predictions, targets)
         return {"value": metric.compute().float()}
+
+
+def _alone() -> bool:
+    """Whether an accumulator is to exchange its state with other processes."""
+    return False
 
 
 def _first_paragraph(docstring: str) -> str:

@@ -1,8 +1,8 @@
 """The inside of a worker process: reads requests, runs the engine, answers.
 
-Three threads. The main thread reads the socket, so a stop is heard whatever else goes on. One thread trains and
-evaluates. One thread does everything else in the order it was asked, so that an inference after a load sees what was
-loaded, and answers while a run goes on.
+Three threads. The main thread reads the socket, so a stop is heard whatever else goes on; what takes no time it answers
+itself. One thread trains and evaluates. One thread does everything else in the order it was asked, so that an inference
+after a load sees what was loaded, and answers while a run goes on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import importlib
 import multiprocessing
 import queue
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from catenary_server.runtimes.blocks import IncomingBlocks, OutgoingBlocks
 from catenary_server.runtimes.frames import Framing
@@ -23,12 +23,17 @@ from catenary_server.runtimes.run import Run
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from catenary_server.domain.runtime import Engine
     from catenary_server.runtimes.messages import Message
 
 STOP_SECONDS = 1.0
 """How long a run may take to end by itself when the session closes, so that it can end its own helper processes."""
+
+
+AT_ONCE = frozenset({Method.STOP_TRAINING, Method.CONTROL, Method.SET_PROFILING, Method.PROFILE, Method.TRIM})
+"""Methods that take no time, so that they are answered whatever else goes on."""
 
 
 def run(connection: socket.socket, engine: str, device: str, retained_bytes: int) -> None:
@@ -88,10 +93,8 @@ class Service:
 
     def _accept(self, message: Message) -> None:
         match message:
-            case Request(call=call, method=Method.STOP_TRAINING as method):
-                self._line.answer(call, method, self._stop)
-            case Request(call=call, method=Method.TRIM as method):
-                self._line.answer(call, method, self._line.framing.outgoing.trim)
+            case Request(method=method) if method in AT_ONCE:
+                self._answer_at_once(message)
             case Request(call=call, method=Method.TRAIN | Method.EVALUATE):
                 self._runs[call] = Run(call, self._line, self._engine)
                 self._training.put(message)
@@ -105,6 +108,21 @@ class Service:
                     self._runs[call].allow(reports)
             case _:
                 raise TypeError(f"a front end does not send {type(message).__name__}")
+
+    def _answer_at_once(self, request: Request) -> None:
+        call, method, arguments = request.call, request.method, cast("tuple[Any, ...]", request.arguments)
+        if method is Method.CONTROL:
+            # The run answers, at its next boundary and in its own thread.
+            answer = self._engine.control(*arguments)
+            answer.add_done_callback(lambda done: self._line.answer(call, method, done.result))
+            return
+        prompt: dict[Method, Callable[..., object]] = {
+            Method.STOP_TRAINING: self._stop,
+            Method.SET_PROFILING: self._engine.set_profiling,
+            Method.PROFILE: self._engine.profile,
+            Method.TRIM: self._line.framing.outgoing.trim,
+        }
+        self._line.answer(call, method, functools.partial(prompt[method], *arguments))
 
     def _stop(self) -> bool:
         runs = tuple(self._runs.values())

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
 
+    from catenary_server.domain.checkpoint import Checkpoint
     from catenary_server.domain.progress import Progress
     from catenary_server.runtimes.frames import Framing, Parcel
     from catenary_server.runtimes.messages import Message
@@ -37,7 +38,7 @@ class Line:
                     return
                 yield from self.framing.feed(received, descriptors)
 
-    def report(self, call: int, progress: Progress) -> None:
+    def report(self, call: int, progress: Progress | Checkpoint) -> None:
         """Send a report of a run."""
         self._send(self.framing.pack(Report(call, progress)))
 

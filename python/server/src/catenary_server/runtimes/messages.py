@@ -7,6 +7,7 @@ import enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from catenary_server.domain.checkpoint import Checkpoint
     from catenary_server.domain.failure import Failure
     from catenary_server.domain.progress import Progress
 
@@ -28,6 +29,9 @@ class Method(enum.StrEnum):
     TRAIN = "train"
     EVALUATE = "evaluate"
     STOP_TRAINING = "stop_training"
+    CONTROL = "control"
+    SET_PROFILING = "set_profiling"
+    PROFILE = "profile"
     INFER = "infer"
     TRIM = "trim"
 
@@ -69,7 +73,7 @@ class Report:
     """Worker to front end: how the run goes."""
 
     call: int
-    progress: Progress
+    progress: Progress | Checkpoint
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ import logging
 from typing import TYPE_CHECKING, cast
 
 from catenary_server.domain.failure import Failure, Reason
+from catenary_server.runtimes.blocks import room_for
 from catenary_server.runtimes.calls import Calls, value_of
 from catenary_server.runtimes.channel import Channel
+from catenary_server.runtimes.frames import Parcel
 from catenary_server.runtimes.messages import (
     REPORT_WINDOW,
     STARTED,
@@ -18,6 +20,7 @@ from catenary_server.runtimes.messages import (
     Request,
     Withdrawal,
 )
+from catenary_server.runtimes.reservation import BlockReservation, require_room
 from catenary_server.runtimes.worker_process import WorkerProcess, describe_end
 
 if TYPE_CHECKING:
@@ -26,18 +29,23 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from multiprocessing.process import BaseProcess
 
+    from catenary_server.domain.checkpoint import Checkpoint
+    from catenary_server.domain.control import Applied, Command
     from catenary_server.domain.node import NodeSpec
     from catenary_server.domain.pipeline import PipelineConfig
     from catenary_server.domain.plugin import InstalledPlugin
+    from catenary_server.domain.profiling import NodeTimes, ProfilingChange
     from catenary_server.domain.progress import Progress
     from catenary_server.domain.runtime import Catalog, Inference, Reservation, WeightsReport
     from catenary_server.domain.tensor import Tensor
-    from catenary_server.domain.training import EvaluationJob, TrainingJob
-    from catenary_server.runtimes.frames import Framing, Parcel
+    from catenary_server.domain.training import EvaluationJob, Stage, TrainingJob
+    from catenary_server.runtimes.blocks import Block
+    from catenary_server.runtimes.frames import Framing
     from catenary_server.runtimes.messages import Answer, Final, Message
 
-OFFLOAD_BYTES = 1 << 20
-"""Payloads from here on are copied in a thread: the loop serves other sessions meanwhile."""
+OFFLOAD_BYTES = 4 << 20
+"""Payloads from here on are copied in a thread: the loop serves other sessions meanwhile. Less is copied sooner than a
+thread would begin."""
 
 GRACE_SECONDS = 2.0
 """How long a worker that was asked to end may take before it is killed."""
@@ -125,23 +133,64 @@ class ProcessWorker:
         """See `Engine.stop_training`. Also stops a phase that was asked for and has not begun."""
         return cast("bool", await self._ask(Method.STOP_TRAINING))
 
-    async def infer(self, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> Inference:
-        """See `Engine.infer`. Inferences of one worker are answered in the order they were asked."""
-        nbytes = sum(tensor.nbytes for tensor in inputs.values())
-        answer = self._ask(Method.INFER, dict(inputs), tuple(outputs), nbytes=nbytes, order=self._order)
-        return cast("Inference", await answer)
+    async def control(self, command: Command) -> Applied:
+        """See `Engine.control`; returns when the command took effect."""
+        return cast("Applied", await self._ask(Method.CONTROL, command))
 
-    def train(self, job: TrainingJob) -> AsyncIterator[Progress | str]:
+    async def set_profiling(self, change: ProfilingChange) -> bool:
+        """See `Engine.set_profiling`."""
+        return cast("bool", await self._ask(Method.SET_PROFILING, change))
+
+    async def profile(self, stage: Stage | None) -> tuple[NodeTimes, ...]:
+        """See `Engine.profile`."""
+        return cast("tuple[NodeTimes, ...]", await self._ask(Method.PROFILE, stage))
+
+    async def infer(
+        self, inputs: Mapping[str, Tensor], outputs: Sequence[str], reservation: Reservation | None = None
+    ) -> Inference:
+        """See `Engine.infer`. Inferences of one worker are answered in the order they were asked."""
+        call = self._calls.next_number()
+        request = Request(call, Method.INFER, (dict(inputs), tuple(outputs)))
+        nbytes = sum(tensor.nbytes for tensor in inputs.values())
+        # The lock is fair: whoever came first has its payload copied and is sent first.
+        async with self._order:
+            if reservation is None:
+                parcel = await self._pack(request, nbytes)
+            else:
+                parcel = self._pack_reserved(request, cast("BlockReservation", reservation))
+            answer = self._send(call, parcel)
+        return cast("Inference", await self._answered(call, answer))
+
+    async def reserve(self, sizes: Sequence[int]) -> BlockReservation:
+        """Memory for payloads of these lengths in bytes; its pages are made present in a thread.
+
+        Raises:
+            Failure: QUOTA_MEMORY if the machine has no room for them, WORKER_CRASHED.
+        """
+        self._check_alive()
+        leasing = self._loop.run_in_executor(self._copies, self._lease, room_for(sizes))
+        try:
+            block = await asyncio.shield(leasing)
+        except asyncio.CancelledError:
+            leasing.add_done_callback(self._give_up)
+            raise
+        if self._end is not None:
+            self._framing.discard(Parcel(b"", block))
+            self._framing.outgoing.trim()
+            self._check_alive()
+        return BlockReservation(block, self._framing.outgoing, sizes)
+
+    def train(self, job: TrainingJob) -> AsyncIterator[Progress | Checkpoint | str]:
         """Reports of the phase, then its closing message. Begins with the first step of the iteration.
 
         The worker runs ahead of the reader by `REPORT_WINDOW` reports and then waits. Leaving the iterator does not
         stop the phase; its reports are dropped then.
         """
-        return self._watch(Method.TRAIN, job)
+        return self._watch(Method.TRAIN, job, 0 if job.checkpoint is None else job.checkpoint.nbytes)
 
     def evaluate(self, job: EvaluationJob) -> AsyncIterator[Progress | str]:
         """Reports of the evaluation, then its closing message; otherwise as `train`."""
-        return self._watch(Method.EVALUATE, job)
+        return cast("AsyncIterator[Progress | str]", self._watch(Method.EVALUATE, job))
 
     def trim_if_idle(self, seconds: float) -> None:
         """Give up the shared memory kept for the next call, on both sides, if the last one was so long ago."""
@@ -166,28 +215,23 @@ class ProcessWorker:
         self._channel.close_writing()
         await self._process.end(GRACE_SECONDS)
 
-    async def _ask(
-        self, method: Method, *arguments: object, nbytes: int = 0, order: asyncio.Lock | None = None
-    ) -> object:
+    async def _ask(self, method: Method, *arguments: object, nbytes: int = 0) -> object:
         call = self._calls.next_number()
-        request = Request(call, method, arguments)
-        if order is None:
-            parcel = await self._pack(request, nbytes)
-            answer = self._send(call, parcel)
-        else:
-            # The lock is fair: whoever came first has its payload copied and is sent first.
-            async with order:
-                parcel = await self._pack(request, nbytes)
-                answer = self._send(call, parcel)
+        parcel = await self._pack(Request(call, method, arguments), nbytes)
+        return await self._answered(call, self._send(call, parcel))
+
+    async def _answered(self, call: int, answer: asyncio.Future[Final]) -> object:
         try:
             return value_of(await answer)
         finally:
             if self._calls.withdraw(call):
                 self._post(Withdrawal(call))
 
-    async def _watch(self, method: Method, job: TrainingJob | EvaluationJob) -> AsyncIterator[Progress | str]:
+    async def _watch(
+        self, method: Method, job: TrainingJob | EvaluationJob, nbytes: int = 0
+    ) -> AsyncIterator[Progress | Checkpoint | str]:
         call = self._calls.next_number()
-        parcel = self._framing.pack(Request(call, method, (job,)))
+        parcel = await self._pack(Request(call, method, (job,)), nbytes)
         self._admit(parcel)
         answers = self._calls.expect_reports(call)
         self._channel.send(parcel)
@@ -219,6 +263,21 @@ class ProcessWorker:
         except asyncio.CancelledError:
             packing.add_done_callback(self._discard)
             raise
+
+    def _pack_reserved(self, request: Request, reservation: BlockReservation) -> Parcel:
+        self._check_alive()
+        parcel = self._framing.pack(request, reservation.block)
+        reservation.taken()
+        return parcel
+
+    def _lease(self, nbytes: int) -> Block:
+        blocks = self._framing.outgoing
+        require_room(nbytes - blocks.free_bytes)
+        return blocks.lease(nbytes)
+
+    def _give_up(self, leasing: asyncio.Future[Block]) -> None:
+        if not leasing.cancelled() and leasing.exception() is None:
+            self._framing.discard(Parcel(b"", leasing.result()))
 
     def _discard(self, packing: asyncio.Future[Parcel]) -> None:
         if not packing.cancelled() and packing.exception() is None:

@@ -9,6 +9,7 @@ from catenary_server.domain.failure import Failure, Reason
 from catenary_server.runtimes.messages import REPORT_WINDOW, Method
 
 if TYPE_CHECKING:
+    from catenary_server.domain.checkpoint import Checkpoint
     from catenary_server.domain.progress import Progress
     from catenary_server.domain.runtime import Engine
     from catenary_server.domain.training import EvaluationJob, TrainingJob
@@ -41,7 +42,7 @@ class Run:
         if self._stopped:
             raise Failure(Reason.TRAIN_CANCELLED, "the run was stopped before it began")
         if method is Method.TRAIN:
-            return self._engine.train(cast("TrainingJob", job), self._report)
+            return self._engine.train(cast("TrainingJob", job), self._report, self._report)
         return self._engine.evaluate(cast("EvaluationJob", job), self._report)
 
     def stop(self) -> None:
@@ -55,7 +56,7 @@ class Run:
             self._window = None if reports is None or self._window is None else self._window + reports
             self._changed.notify_all()
 
-    def _report(self, progress: Progress) -> None:
+    def _report(self, progress: Progress | Checkpoint) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._window != 0)
             if self._window is not None:

@@ -8,6 +8,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from catenary_server.transport import reflection
+from catenary_server.transport.codec.inference_stream import InferenceStreamCodec
 from catenary_server.transport.compat import cuvis, proposal
 from catenary_server.transport.config_servicer import ConfigServicer
 from catenary_server.transport.dataset_servicer import DatasetServicer
@@ -22,6 +23,7 @@ from catenary_server.transport.methods import contract_methods
 from catenary_server.transport.pages import Pages
 from catenary_server.transport.pipeline_servicer import PipelineServicer
 from catenary_server.transport.plugin_servicer import PluginServicer
+from catenary_server.transport.profiling_servicer import ProfilingServicer
 from catenary_server.transport.routes import route
 from catenary_server.transport.session_servicer import SessionServicer
 from catenary_server.transport.settings import MEBIBYTE, CallLimits
@@ -133,7 +135,8 @@ def build_routes(services: Services, sizes: MessageSizes, admission: Admission |
         DatasetServicer(services.datasets, pages),
         TrainingServicer(sessions, services.training, services.trainruns),
         PluginServicer(sessions, services.plugins, pages),
-        InferenceServicer(sessions, services.inferences),
+        InferenceServicer(sessions, services.inferences, InferenceStreamCodec(FieldRules(), sizes)),
+        ProfilingServicer(sessions, services.profiling),
         DiscoveryServicer(services.discovery, lambda: routes.capabilities, sizes, admission, pages),
     )
     if services.telemetry is not None:

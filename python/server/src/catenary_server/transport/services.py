@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from catenary_server.application.inference import Inferences
     from catenary_server.application.pipelines import Pipelines
     from catenary_server.application.plugins import Plugins
+    from catenary_server.application.profiling import Profiling
     from catenary_server.application.sessions import Sessions
     from catenary_server.application.telemetry import Telemetry
     from catenary_server.application.training import Training
@@ -42,5 +43,6 @@ class Services:
     inferences: Inferences
     discovery: Discovery
     datasets: Datasets
+    profiling: Profiling
     telemetry: TelemetryParts | None = None
     """None if the server takes no telemetry."""

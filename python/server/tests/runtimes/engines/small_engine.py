@@ -9,13 +9,17 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from catenary_server.domain.checkpoint import Checkpoint
+from catenary_server.domain.control import Applied, Command, ControlAction
 from catenary_server.domain.failure import Failure, Reason, Resource, Violation
 from catenary_server.domain.node import NodeCategory, NodeSpec, ParamSpec, PortSpec
+from catenary_server.domain.profiling import NodeTimes
 from catenary_server.domain.progress import Progress
 from catenary_server.domain.runtime import Catalog, Device, Inference, WeightsReport
 from catenary_server.domain.tensor import DType, Tensor
@@ -26,7 +30,8 @@ if TYPE_CHECKING:
 
     from catenary_server.domain.pipeline import PipelineConfig
     from catenary_server.domain.plugin import InstalledPlugin
-    from catenary_server.domain.training import EvaluationJob, TrainingJob
+    from catenary_server.domain.profiling import ProfilingChange
+    from catenary_server.domain.training import EvaluationJob, Stage, TrainingJob
 
 ECHO = NodeSpec(
     class_name="Echo",
@@ -92,9 +97,16 @@ class SmallEngine:
             self._obey(word, inputs)
         return Inference(outputs={f"echo.{name}": tensor for name, tensor in inputs.items()}, metrics=self._metrics())
 
-    def train(self, job: TrainingJob, report: Callable[[Progress], None]) -> str:
-        """Report `max_epochs` times, or until stopped."""
+    def train(
+        self,
+        job: TrainingJob,
+        report: Callable[[Progress], None],
+        keep: Callable[[Checkpoint], None] = lambda _: None,
+    ) -> str:
+        """Report `max_epochs` times, or until stopped; a checkpoint that is given is kept, doubled."""
         self.training = True
+        if job.checkpoint is not None:
+            keep(Checkpoint(name="last", epochs_done=1, content=memoryview(bytes(job.checkpoint) * 2)))
         try:
             return self._train(job, report)
         finally:
@@ -111,6 +123,43 @@ class SmallEngine:
         if self.training:
             self.stop.set()
         return self.training
+
+    def control(self, command: Command) -> Future[Applied]:
+        """Answered by another thread; the learning rate is refused."""
+        answer: Future[Applied] = Future()
+        threading.Thread(target=self._control, args=(command, answer)).start()
+        return answer
+
+    def set_profiling(self, change: ProfilingChange) -> bool:
+        """Keep it."""
+        self.profiling = change
+        return change.enabled
+
+    def profile(self, stage: Stage | None) -> tuple[NodeTimes, ...]:
+        """One call of a node in the stage that is asked for."""
+        if stage is None:
+            return ()
+        return (
+            NodeTimes(
+                node="echo",
+                stage=stage,
+                count=1,
+                mean_ms=1.0,
+                median_ms=1.0,
+                std_ms=0.0,
+                min_ms=1.0,
+                max_ms=1.0,
+                total_ms=1.0,
+                last_ms=1.0,
+            ),
+        )
+
+    @staticmethod
+    def _control(command: Command, answer: Future[Applied]) -> None:
+        if command.action is ControlAction.LEARNING_RATE:
+            answer.set_exception(Failure(Reason.COMMAND_INVALID, "no"))
+        else:
+            answer.set_result(Applied(7, 1.0, TrainStatus.PAUSED))
 
     def _train(self, job: TrainingJob, report: Callable[[Progress], None]) -> str:
         epochs = job.config.training.trainer.max_epochs

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catenary.v1 import execution_stage_pb2, train_run_config_pb2, training_pb2, training_requests_pb2
+from catenary.v1 import train_run_config_pb2, training_pb2, training_requests_pb2
 from catenary_server.application.runs import TrainRequest
-from catenary_server.domain.training import Phase, Stage, TrainStatus
+from catenary_server.domain.training import Phase, TrainStatus
 from catenary_server.transport.codec import times
 from catenary_server.transport.codec.failure import encode_failure
+from catenary_server.transport.codec.stages import STAGE_OF, STAGES
 
 if TYPE_CHECKING:
     from catenary_server.application.runs import Run
     from catenary_server.application.trainruns import RestoredTrainRun, SavedTrainRun
     from catenary_server.domain.progress import Progress
+    from catenary_server.domain.training import Stage
 
 _PHASES = {phase: training_pb2.TrainerType.Value(f"TRAINER_TYPE_{phase}") for phase in Phase}
-_STAGES = {stage: execution_stage_pb2.ExecutionStage.Value(f"EXECUTION_STAGE_{stage}") for stage in Stage}
 _STATUSES = {status: training_pb2.TrainStatus.Value(f"TRAIN_STATUS_{status}") for status in TrainStatus}
 _PHASE_OF = {number: phase for phase, number in _PHASES.items()}
-_STAGE_OF = {number: stage for stage, number in _STAGES.items()}
 
 
 def decode_train(request: training_requests_pb2.TrainRequest) -> TrainRequest:
@@ -35,7 +35,7 @@ def decode_train(request: training_requests_pb2.TrainRequest) -> TrainRequest:
 
 def decode_stage(request: training_requests_pb2.EvaluateRequest) -> Stage:
     """The split to measure on; the field rules have let only splits pass."""
-    return _STAGE_OF[request.stage]
+    return STAGE_OF[request.stage]
 
 
 def decode_strict(request: train_run_config_pb2.RestoreTrainRunRequest) -> bool:
@@ -48,7 +48,7 @@ def encode_progress(progress: Progress) -> training_pb2.TrainResponse:
     failure = progress.failure
     return training_pb2.TrainResponse(
         context=training_pb2.Context(
-            stage=_STAGES[progress.stage],
+            stage=STAGES[progress.stage],
             epoch=progress.epoch,
             batch_idx=progress.batch_index,
             global_step=progress.global_step,

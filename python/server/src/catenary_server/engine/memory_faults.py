@@ -1,0 +1,53 @@
+"""What a client is told when memory runs out, and what is left behind: a session that works on."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import torch
+
+from catenary_server.domain.failure import Failure, Reason, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HOST_ALLOCATOR = "DefaultCPUAllocator"
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that the accelerator or the host has no memory left."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    # For the host, torch raises a plain RuntimeError that names its allocator.
+    return isinstance(error, RuntimeError) and _HOST_ALLOCATOR in str(error)
+
+
+def out_of_memory(what: str) -> Failure:
+    """The failure for work that needs more memory than there is."""
+    message = f"{what} needs more memory than is free: make batches or cubes smaller"
+    return Failure(Reason.GPU_OUT_OF_MEMORY, message, violations=(Violation("memory", message),))
+
+
+@contextlib.contextmanager
+def memory_faults(what: str) -> Iterator[None]:
+    """Turn running out of memory into a `Failure`, and give what the accelerator's allocator keeps back.
+
+    Raises:
+        Failure: GPU_OUT_OF_MEMORY.
+    """
+    exhausted = False
+    try:
+        yield
+    except Failure as failure:
+        exhausted = failure.reason is Reason.GPU_OUT_OF_MEMORY
+        raise
+    except Exception as error:
+        exhausted = ran_out_of_memory(error)
+        if exhausted:
+            # Not chained: the traceback would keep the tensors of the frames that failed.
+            raise out_of_memory(what) from None
+        raise
+    finally:
+        if exhausted and torch.cuda.is_available():
+            torch.cuda.empty_cache()
