@@ -81,6 +81,7 @@ class TelemetryServer(telemetry_service_pb2_grpc.TelemetryServiceServicer):
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._server: grpc.aio.Server | None = None
+        self._killed = False
         self.start()
 
     @property
@@ -130,9 +131,11 @@ class TelemetryServer(telemetry_service_pb2_grpc.TelemetryServiceServicer):
                 self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
                 break
             await asyncio.sleep(0.01)
+        self._killed = False
         await self._server.start()
 
     async def _kill(self) -> None:
+        self._killed = True
         if self._server is not None:
             await self._server.stop(None)
             self._server = None
@@ -208,7 +211,7 @@ class TelemetryServer(telemetry_service_pb2_grpc.TelemetryServiceServicer):
                     return fault
                 self._acknowledge(run, out)
                 self._notify()
-            if run is not None:
+            if run is not None and not self._killed:
                 run.half_closed += 1
                 run.durable = run.last
                 self._acknowledge(run, out)

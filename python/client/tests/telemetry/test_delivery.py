@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from catenary_client.connection import InsecureTokenError
 from catenary_client.errors import AlreadyExistsError, AuthenticationError
 from catenary_client.telemetry import Address, Run, TelemetryOverflow, TelemetrySettings, send_leftovers
 
@@ -235,6 +236,31 @@ def test_an_unchanged_tile_is_sent_as_its_hash(server: TelemetryServer, new_run:
     sent = [request.batch_data.images[0] for request in server.run().payloads("batch_data")]
     assert [bool(image.image_bytes) for image in sent] == [True, True, False, False]
     assert [image.HasField("content_sha256") for image in sent] == [False, True, True, True]
+
+
+def test_a_server_that_lost_its_memory_gets_unchanged_tiles_in_full(
+    server: TelemetryServer, new_run: Callable[..., Run]
+) -> None:
+    still = jpeg(1)
+    with new_run() as run:
+        for step in range(1, 4):
+            run.log_batch(images=[still], loss=0.0)
+            server.wait_until(partial(_has_batches, server, step))
+        server.holding = True
+        run.log_batch(images=[still], loss=0.0)
+        server.wait_until(partial(_has_batches, server, 4))
+        server.kill()
+        server.holding = False
+        server.start()
+        server.wait_until(partial(_has_batches, server, 4))
+        run.log_batch(images=[still], loss=0.0)
+    sent = [request.batch_data.images[0].image_bytes for request in server.run().payloads("batch_data")]
+    assert [image == still for image in sent] == [True, True, False, True, True]
+
+
+def test_a_token_is_not_sent_where_others_could_read_it(new_run: Callable[..., Run]) -> None:
+    with pytest.raises(InsecureTokenError):
+        new_run("gpu-box:50051", token="secret")  # noqa: S106 - no secret at all
 
 
 def test_messages_about_a_broken_connection_are_logged(

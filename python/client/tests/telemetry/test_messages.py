@@ -69,8 +69,10 @@ def test_a_batch_without_images_is_no_batch_with_images() -> None:
 
 def test_an_image_that_was_seen_twice_is_named() -> None:
     seen = SeenTiles()
-    sizes = [BUILDER.batch(batch(tiles=(JPEG * 100,)), seen, most_images=16).size for _ in range(3)]
-    assert sizes[2] < sizes[0] / 5
+    sent = [BUILDER.batch(batch(tiles=(JPEG * 100,)), seen, most_images=16) for _ in range(3)]
+    assert sent[2].size < sent[0].size / 5
+    assert [bool(message.in_full) for message in sent] == [False, False, True]
+    assert parsed(Outgoing(Kind.IMAGES, sent[2].in_full)) == parsed(sent[1])
 
 
 def test_images_that_wait_on_the_disk_are_encoded_when_they_come_back() -> None:

@@ -115,7 +115,7 @@ def test_an_image_is_hashed_when_it_comes_again_and_named_after_that() -> None:
     assert seen.identity(bytes(bytearray(image))) == (digest, False)
     assert seen.identity(image) == (digest, True)
     seen.forget()
-    assert seen.identity(image) == (None, False)
+    assert seen.identity(image) == (digest, False)
 
 
 def test_images_that_differ_in_one_byte_are_two() -> None:
@@ -125,6 +125,15 @@ def test_images_that_differ_in_one_byte_are_two() -> None:
     other[10] = 0
     assert seen.identity(bytes(one)) == (None, False)
     assert seen.identity(bytes(other)) == (None, False)
+
+
+def test_an_image_is_named_only_while_the_server_is_sure_to_know_it() -> None:
+    seen = SeenTiles(named=2)
+    images = [bytes([mark]) * 100 for mark in range(3)]
+    for image in images:
+        seen.identity(image)
+        assert seen.identity(image)[1] is False
+    assert [seen.identity(image)[1] for image in reversed(images)] == [True, True, False]
 
 
 def test_only_so_many_images_are_remembered() -> None:

@@ -94,6 +94,8 @@ class Flight:
             resume_from: first sequence that the server does not have; None when it does not number.
         """
         self._waiting = deque(self)
+        for sent in self._waiting:
+            self._put_in_full(sent)
         self._flying.clear()
         self._landed.clear()
         self._flying_images = self._flying_bytes = 0
@@ -161,6 +163,13 @@ class Flight:
                 break
             newest = sent.sequence
         return self.durable(newest) if newest else Released(0, 0)
+
+    def _put_in_full(self, sent: Sent) -> None:
+        """The server may have died in between, and with it what it knew of images that are only named."""
+        if sent.message.in_full:
+            sent.message = dataclasses.replace(sent.message, parts=sent.message.in_full, in_full=())
+            self.unacknowledged_bytes += sent.message.size - sent.size
+            sent.size = sent.message.size
 
     def _launch(self, sent: Sent) -> None:
         sent.sent_at = time.monotonic()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import grpc
 
 from catenary.telemetry.v1 import registration_pb2, stream_pb2
+from catenary_client.connection import check_token
 from catenary_client.retry import RetryPolicy
 from catenary_client.telemetry.backlog import Terms
 from catenary_wire.errors import Failure, failure_of
@@ -62,8 +63,16 @@ class Address:
     """
 
     target: str
-    token: str = ""
+    token: str = dataclasses.field(default="", repr=False)
     credentials: grpc.ChannelCredentials | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a token that others could read.
+
+        Raises:
+            InsecureTokenError, ValueError: as `check_token`.
+        """
+        check_token(self.target, self.token, encrypted=self.credentials is not None)
 
     def open(self) -> grpc.Channel:
         """A channel of its own."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -45,6 +45,7 @@ class Outgoing:
         image_count: images in it, also those of which only the hash is sent.
         count: for a gap, the messages that were dropped.
         batch_index: for a batch, its index, by which servers without sequences acknowledge it.
+        in_full: the same message with every image, if some are only named; for a server that lost its memory.
     """
 
     kind: Kind
@@ -52,6 +53,7 @@ class Outgoing:
     image_count: int = 0
     count: int = 0
     batch_index: int = -1
+    in_full: Sequence[bytes] = ()
 
     @property
     def size(self) -> int:
@@ -115,7 +117,11 @@ class MessageBuilder:
         """
         tiles = cast("tuple[bytes, ...]", batch.tiles[:most_images])
         images = [_image(data, f"{batch.epoch}/{batch.index}/{place}", seen) for place, data in enumerate(tiles)]
-        return self._assembled(batch, images)
+        head = self._head(batch).SerializeToString()
+        message = self._assembled(batch, head, [image.sent for image in images])
+        if any(image.sent is not image.whole for image in images):
+            message.in_full = self._assembled(batch, head, [image.whole for image in images]).parts
+        return message
 
     def raw_batch(self, batch: Batch) -> Outgoing:
         """A batch whose images wait in the spill to be encoded; `revived` undoes it."""
@@ -124,7 +130,7 @@ class MessageBuilder:
             layout = f"{_RAW} {tile.dtype.str} {','.join(map(str, tile.shape))}"
             image = telemetry_pb2.ImageData(format=layout, image_id=f"{batch.epoch}/{batch.index}/{place}")
             images.append(_framed_image(image, tile.tobytes()))
-        outgoing = self._assembled(batch, images)
+        outgoing = self._assembled(batch, self._head(batch).SerializeToString(), images)
         outgoing.kind = Kind.RAW_IMAGES
         return outgoing
 
@@ -157,8 +163,7 @@ class MessageBuilder:
         """Encode one image as this run does."""
         return encode(array, pixels=self.pixels, quality=self._quality)
 
-    def _assembled(self, batch: Batch, images: list[tuple[bytes, bytes]]) -> Outgoing:
-        head = self._head(batch).SerializeToString()
+    def _assembled(self, batch: Batch, head: bytes, images: list[tuple[bytes, bytes]]) -> Outgoing:
         length = len(head) + sum(len(frame) + len(data) for frame, data in images)
         stamp = stream_pb2.StreamTelemetryRequest(timestamp_ms=batch.time_ms).SerializeToString()
         parts = [self._prefix, stamp, _BATCH_DATA_TAG + _varint(length) + head]
@@ -183,15 +188,21 @@ class MessageBuilder:
         )
 
 
-def _image(data: bytes, name: str, seen: SeenTiles | None) -> tuple[bytes, bytes]:
-    """Frame and bytes of one image. One that cannot be read is sent as it is: the server says what it thinks of it."""
+class _Image(NamedTuple):
+    """Frame and bytes of one image: as it is sent, and with the image in any case."""
+
+    sent: tuple[bytes, bytes]
+    whole: tuple[bytes, bytes]
+
+
+def _image(data: bytes, name: str, seen: SeenTiles | None) -> _Image:
+    """One image. One that cannot be read is sent as it is: the server says what it thinks of it."""
     image = _described(data, name)
-    if seen is None:
-        return _framed_image(image, data)
-    digest, enough = seen.identity(data)
+    digest, enough = (None, False) if seen is None else seen.identity(data)
     if digest is not None:
         image.content_sha256 = digest
-    return _framed_image(image, b"" if enough else data)
+    whole = _framed_image(image, data)
+    return _Image(_framed_image(image, b"") if enough else whole, whole)
 
 
 def _described(data: bytes, name: str) -> telemetry_pb2.ImageData:

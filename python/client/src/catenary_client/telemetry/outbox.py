@@ -75,10 +75,8 @@ class Outbox:
         with self._changed:
             resume_from = terms.resume_from if terms.numbered else None
             self._restore(resume_from)
-            before = self._flight.next_sequence
             self._release(self._flight.restart(resume_from))
-            if self._flight.next_sequence != before:
-                self._backlog.forget_tiles()
+            self._backlog.forget_tiles()
             self._terms, self._stream = terms, stream
             self._backlog.use_pixels(min(self._settings.tile_pixels, terms.most_pixels))
             self._flight.byte_window = 0
@@ -189,6 +187,7 @@ class Outbox:
             self._stream = None
             self._changed.notify_all()
             self._backlog.count_refused()
+            self._flight.restart(None)
             pending = [(sent.sequence, self._numbered(sent)) for sent in self._flight]
             return self._backlog.leave(pending) or not (pending or self._backlog.waits)
 

@@ -79,7 +79,7 @@ class Run:
         settings: bounds and rates; None for the usual ones.
 
     Raises:
-        ValueError: if `config` has a known setting of another type.
+        ValueError: if `config` has a known setting of another type, or the token would go over a network unencrypted.
         SpillInUse: if another process writes this run.
     """
 

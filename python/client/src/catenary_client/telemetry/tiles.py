@@ -27,6 +27,8 @@ _CHANNELS = (1, 3, 4)
 _FLAT, _COLOURED = 2, 3
 _SAMPLE_BYTES = 32
 _REMEMBERED_BYTES = 8 << 20
+_NAMED_TILES = 48
+"""Fewer than servers keep, 64 in ours."""
 
 
 class ArrayLike(Protocol):
@@ -111,12 +113,19 @@ class SeenTiles:
     """Recognises images that were shown before, so that their hash is sent instead.
 
     Most images are shown once, so none is hashed before it was seen twice: samples of it find a candidate, a comparison
-    confirms it. The second showing goes in full with its hash, later ones as the hash alone.
+    confirms it. The second showing goes in full with its hash, later ones as the hash alone, as long as the image is
+    among those that were shown last.
+
+    Args:
+        remembered_bytes: bound of the images that are recognised.
+        named: bound of the images that the server is taken to know.
     """
 
-    def __init__(self, remembered_bytes: int = _REMEMBERED_BYTES) -> None:
+    def __init__(self, remembered_bytes: int = _REMEMBERED_BYTES, named: int = _NAMED_TILES) -> None:
         self._limit = remembered_bytes
         self._size = 0
+        self._most_named = named
+        self._named: OrderedDict[bytes, None] = OrderedDict()
         self._seen: OrderedDict[tuple[int, bytes, bytes], tuple[bytes, bytes | None]] = OrderedDict()
 
     def identity(self, data: bytes) -> tuple[bytes | None, bool]:
@@ -128,17 +137,18 @@ class SeenTiles:
             self._remember(key, data)
             return None, False
         self._seen.move_to_end(key)
-        digest = known[1]
-        if digest is not None:
-            return digest, True
-        digest = hashlib.sha256(data).digest()
+        digest = known[1] or hashlib.sha256(data).digest()
         self._seen[key] = (known[0], digest)
-        return digest, False
+        enough = digest in self._named
+        self._named[digest] = None
+        self._named.move_to_end(digest)
+        if len(self._named) > self._most_named:
+            self._named.popitem(last=False)
+        return digest, enough
 
     def forget(self) -> None:
-        """Start over: the server may not have what was sent."""
-        self._seen.clear()
-        self._size = 0
+        """Send every image in full again: the server may not have what was sent."""
+        self._named.clear()
 
     def _remember(self, key: tuple[int, bytes, bytes], data: bytes) -> None:
         if key not in self._seen:
