@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from catenary.v1.inference_requests_pb2 import InferenceChunkedRequestHeader, InferenceChunkedResponseHeader
 
-CHUNK_BYTES: Final = 2 << 20
-"""Length of a piece; the contract allows 1 to 4 MiB."""
+CHUNK_BYTES: Final = 1 << 20
+"""Length of a piece, of the 1 to 4 MiB that the contract allows: it stays in the cache from copy to copy."""
 
 
 def header_of(name: str, array: NDArray[Any]) -> inference_pb2.TensorHeader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import graphlib
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ class Edge:
     target_port: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class Graph:
     """A checked pipeline: node types by node name, edges, and an order in which each node comes after its sources."""
 
@@ -42,6 +43,10 @@ class Graph:
         sinks look at it, deciders judge it, and it still leaves. What a source gives came in, and does not leave.
         An input is required if one of the entry ports behind it is.
         """
+        return self._ports
+
+    @functools.cached_property
+    def _ports(self) -> PipelinePorts:
         fed = {(edge.target_node, edge.target_port) for edge in self.edges}
         inputs: dict[str, PortSpec] = {}
         for name in self.order:

@@ -16,7 +16,7 @@ from catenary_server.domain.tensor import DType, Tensor, check_against, check_te
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from catenary_server.engine.pipeline_module import Batch, PipelineModule, Values
+    from catenary_server.engine.pipeline_module import PipelineModule, Values
 
 _TORCH_TYPES = {dtype: getattr(torch, dtype.value) for dtype in DType}
 
@@ -53,7 +53,7 @@ def infer(
             f"output {absent[0]!r} needs an optional input that was not given, such as a mask",
         )
     return Inference(
-        outputs={name: _as_tensor(value, batch) for name, value in found.items() if value is not None},
+        outputs={name: _as_tensor(value) for name, value in found.items() if value is not None},
         metrics=_metrics(module, values),
     )
 
@@ -69,13 +69,9 @@ def as_torch(tensor: Tensor) -> torch.Tensor:
         return torch.frombuffer(tensor.data, dtype=dtype).reshape(tensor.shape)
 
 
-def _as_tensor(value: torch.Tensor, batch: Batch) -> Tensor:
-    """The wire form; a value that is an input handed through is copied, because the sender owns that memory."""
-    owned = {tensor.untyped_storage().data_ptr() for tensor in batch.values()}
-    value = value.detach().cpu()
-    if value.untyped_storage().data_ptr() in owned:
-        value = value.clone()
-    return Tensor.of(value.contiguous().numpy())
+def _as_tensor(value: torch.Tensor) -> Tensor:
+    """The wire form; a value that is an input handed through shares the memory of that input."""
+    return Tensor.of(value.detach().cpu().contiguous().numpy())
 
 
 def _metrics(module: PipelineModule, values: Values) -> dict[str, float]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from catenary.v1 import inference_pb2, inference_requests_pb2
 from catenary_server.application.inference import AnnouncedInputs, StreamItem
-from catenary_server.domain.assembly import MAX_PIECE_BYTES, Piece
+from catenary_server.domain.assembly import MIN_PIECE_BYTES, Piece
 from catenary_server.domain.failure import Failure, Reason, Violation
 from catenary_server.domain.tensor import TensorHeader
 from catenary_server.transport.codec.failure import encode_failure
@@ -121,9 +121,9 @@ class InferenceStreamCodec:
         yield inference_requests_pb2.InferenceChunkedResponse(header=header).SerializeToString()
         for index, tensor in enumerate(result.outputs.values()):
             data = memoryview(tensor.data).cast("B")
-            for offset in range(0, data.nbytes, MAX_PIECE_BYTES):
+            for offset in range(0, data.nbytes, MIN_PIECE_BYTES):
                 given = Payloads()
-                ticket = given.hold(data[offset : offset + MAX_PIECE_BYTES])
+                ticket = given.hold(data[offset : offset + MIN_PIECE_BYTES])
                 chunk = inference_pb2.TensorChunk(tensor_index=index, byte_offset=offset, data=ticket)
                 yield encode(CHUNKED, inference_requests_pb2.InferenceChunkedResponse(chunk=chunk), given)
 
