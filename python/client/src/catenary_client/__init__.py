@@ -25,6 +25,8 @@ from catenary_client.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from catenary_client.nodes import NodeParameter, NodePort, NodeType
+from catenary_client.plugins import Plugin
 from catenary_client.results import (
     ConfigCheck,
     InferenceOutputs,
@@ -62,9 +64,13 @@ __all__ = [
     "LimitExceededError",
     "LoadedWeights",
     "MessageTooLargeError",
+    "NodeParameter",
+    "NodePort",
+    "NodeType",
     "NotFoundError",
     "PermissionDeniedError",
     "Phase",
+    "Plugin",
     "PortSpec",
     "PreconditionError",
     "ResolvedConfig",

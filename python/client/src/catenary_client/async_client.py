@@ -13,11 +13,14 @@ from catenary.v1 import train_run_config_pb2 as trainrun
 from catenary.v1.config_service_pb2_grpc import ConfigServiceStub
 from catenary.v1.discovery_service_pb2 import GetServerInfoRequest, GetServerInfoResponse
 from catenary.v1.discovery_service_pb2_grpc import DiscoveryServiceStub
+from catenary.v1.plugin_service_pb2 import ClearPluginCacheRequest
+from catenary.v1.plugin_service_pb2_grpc import PluginServiceStub
 from catenary.v1.session_service_pb2_grpc import SessionServiceStub
 from catenary.v1.training_service_pb2_grpc import TrainingServiceStub
 from catenary_client.calls import Caller
 from catenary_client.config_content import content_of
 from catenary_client.connection import DEFAULT_ADDRESS, DEFAULT_MAX_MESSAGE_BYTES, check_token, open_channel
+from catenary_client.nodes import list_nodes
 from catenary_client.results import ConfigCheck
 from catenary_client.retry import RetryPolicy
 from catenary_client.sessions import AsyncSession
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from catenary.v1.session_pb2 import Session as SessionMessage
     from catenary_client.config_content import Config
+    from catenary_client.nodes import NodeType
 
 DEFAULT_TIMEOUT_SECONDS = 120.0
 """For one call with all its attempts; loading a pipeline may start a process."""
@@ -158,6 +162,17 @@ class AsyncClient:
             config.GetParameterSchemaRequest(config_type=config_type),
         )
         return cast("dict[str, Any]", json.loads(response.json_schema))
+
+    async def nodes(self) -> list[NodeType]:
+        """Built-in node types of the server, sorted by class name; a session's `nodes` has those of its plugins too."""
+        return await list_nodes(self._channel, self._caller, "")
+
+    async def clear_plugin_cache(self, name: str = "") -> int:
+        """Make the server look anew at a plugin that is installed, or at all; returns how many it had looked at."""
+        response = await self._caller.unary(
+            PluginServiceStub(self._channel).ClearPluginCache, ClearPluginCacheRequest(plugin_name=name)
+        )
+        return response.cleared_count
 
     async def close(self) -> None:
         """Close the connection. Sessions stay, until they are closed or expire."""

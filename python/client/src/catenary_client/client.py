@@ -37,6 +37,10 @@ class Session(Blocking[AsyncSession]):
     set_search_paths = blocking(AsyncSession.set_search_paths)
     configs = blocking(AsyncSession.configs)
     resolve = blocking(AsyncSession.resolve)
+    load_plugin = blocking(AsyncSession.load_plugin)
+    plugins = blocking(AsyncSession.plugins)
+    plugin = blocking(AsyncSession.plugin)
+    nodes = blocking(AsyncSession.nodes)
     load_pipeline = blocking(AsyncSession.load_pipeline)
     load_weights = blocking(AsyncSession.load_weights)
     save_pipeline = blocking(AsyncSession.save_pipeline)
@@ -133,6 +137,8 @@ class Client(Blocking[AsyncClient]):
     sessions = blocking(AsyncClient.sessions)
     validate_config = blocking(AsyncClient.validate_config)
     config_schema = blocking(AsyncClient.config_schema)
+    nodes = blocking(AsyncClient.nodes)
+    clear_plugin_cache = blocking(AsyncClient.clear_plugin_cache)
 
     def attach(self, session_id: str) -> Session:
         """The session of this id, which somebody made before; asks the server nothing."""

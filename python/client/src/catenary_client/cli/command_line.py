@@ -13,6 +13,8 @@ from catenary_client.cli.completion import completion
 from catenary_client.cli.configs import configs
 from catenary_client.cli.infer import infer
 from catenary_client.cli.info import info
+from catenary_client.cli.nodes import nodes
+from catenary_client.cli.plugins import plugins
 from catenary_client.cli.restore import restore
 from catenary_client.cli.scenes import scenes
 from catenary_client.cli.sessions import sessions
@@ -74,7 +76,7 @@ def catenary() -> None:
     """Train and run pipelines on a remote server."""
 
 
-for _command in (completion, configs, infer, info, restore, scenes, sessions, train):
+for _command in (completion, configs, infer, info, nodes, plugins, restore, scenes, sessions, train):
     catenary.add_command(_command)
 
 
