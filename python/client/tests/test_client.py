@@ -235,15 +235,15 @@ def test_public_names_change_on_purpose_only() -> None:
         "CatenaryError", "Client", "ConfigCheck", "ConfigError", "ConnectionFailedError", "DataLossError",
         "DeadlineError", "InferenceOutputs", "InsecureTokenError", "InvalidRequestError", "LimitExceededError",
         "LoadedWeights",
-        "MessageTooLargeError", "NodeParameter", "NodePort", "NodeType", "NotFoundError", "PermissionDeniedError", "Phase", "Plugin", "PortSpec", "PreconditionError",
+        "MessageTooLargeError", "NodeParameter", "NodePort", "NodeTimes", "NodeType", "NotFoundError", "PermissionDeniedError", "Phase", "Plugin", "PortSpec", "PreconditionError",
         "ResolvedConfig", "RestoredTrainRun", "RetryPolicy", "RunFailedError", "SavedPipeline", "SavedTrainRun",
         "SearchPaths", "ServerFaultError", "Session", "SessionNotFoundError", "Split", "StreamedInference", "TensorError", "TrainProgress",
-        "UnavailableError", "UnsupportedError", "tls_credentials",
+        "UnavailableError", "UnsupportedError", "UploadProgress", "tls_credentials",
     ]  # fmt: skip
     public = sorted(name for name in dir(catenary_client.Session) if not name.startswith("_"))
     assert public == [
-        "close", "configs", "evaluate", "get", "infer", "infer_chunked", "infer_stream", "inputs", "load_pipeline", "load_plugin", "load_weights", "nodes", "outputs", "plugin", "plugins",
-        "resolve", "restore", "save_pipeline", "save_trainrun", "session_id", "set_search_paths", "set_trainrun",
+        "close", "configs", "evaluate", "get", "infer", "infer_chunked", "infer_stream", "inputs", "load_pipeline", "load_plugin", "load_weights", "nodes", "outputs", "plugin", "plugins", "profile",
+        "resolve", "restore", "save_pipeline", "save_trainrun", "session_id", "set_profiling", "set_search_paths", "set_trainrun",
         "stop", "train", "train_status", "watch",
     ]  # fmt: skip
 

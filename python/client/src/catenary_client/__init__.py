@@ -27,6 +27,7 @@ from catenary_client.errors import (
 )
 from catenary_client.nodes import NodeParameter, NodePort, NodeType
 from catenary_client.plugins import Plugin
+from catenary_client.profiling import NodeTimes
 from catenary_client.results import (
     ConfigCheck,
     InferenceOutputs,
@@ -43,6 +44,7 @@ from catenary_client.results import (
 from catenary_client.retry import NO_RETRY, RetryPolicy
 from catenary_client.sessions import AsyncSession
 from catenary_client.training import Phase, Split
+from catenary_client.uploads import UploadProgress
 
 __all__ = [
     "NO_RETRY",
@@ -66,6 +68,7 @@ __all__ = [
     "MessageTooLargeError",
     "NodeParameter",
     "NodePort",
+    "NodeTimes",
     "NodeType",
     "NotFoundError",
     "PermissionDeniedError",
@@ -89,5 +92,6 @@ __all__ = [
     "TrainProgress",
     "UnavailableError",
     "UnsupportedError",
+    "UploadProgress",
     "tls_credentials",
 ]

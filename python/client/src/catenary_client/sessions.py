@@ -10,6 +10,7 @@ from catenary_client.configs import ConfigCalls
 from catenary_client.inference import InferenceCalls
 from catenary_client.pipelines import PipelineCalls
 from catenary_client.plugins import PluginCalls
+from catenary_client.profiling import ProfilingCalls
 from catenary_client.training import TrainingCalls
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from catenary.v1.session_pb2 import Session as SessionMessage
 
 
-class AsyncSession(ConfigCalls, PluginCalls, PipelineCalls, TrainingCalls, InferenceCalls):
+class AsyncSession(ConfigCalls, PluginCalls, PipelineCalls, TrainingCalls, InferenceCalls, ProfilingCalls):
     """A client's isolated place on the server; made by `AsyncClient.create_session` or `AsyncClient.attach`.
 
     As a context manager it closes the session at its end.

@@ -58,7 +58,7 @@ def commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], 
                 yield (*path, name), command
 
 
-OWN = {"completion", "configs", "infer", "info", "nodes", "plugins", "restore", "scenes", "sessions", "train"}
+OWN = {"completion", "configs", "datasets", "infer", "info", "nodes", "plugins", "profile", "restore", "scenes", "sessions", "train"}
 
 
 def test_every_command_has_help_with_an_example() -> None:

@@ -25,6 +25,9 @@ from catenary.v1 import (
     pipeline_requests_pb2 as pipeline,
 )
 from catenary.v1 import (
+    profiling_service_pb2 as profiling,
+)
+from catenary.v1 import (
     session_pb2,
     tensor_pb2,
 )
@@ -40,6 +43,7 @@ from catenary.v1 import (
 from catenary.v1.config_pb2 import ConfigFile
 from catenary.v1.error_pb2 import ERROR_REASON_NON_FINITE_LOSS, ERROR_REASON_TRAIN_CANCELLED, Failure
 from catenary.v1.execution_stage_pb2 import EXECUTION_STAGE_TRAIN, EXECUTION_STAGE_VALIDATE
+from catenary.v1.profiling_pb2 import NodeProfilingStats
 from catenary.v1.training_pb2 import (
     TRAIN_STATUS_CANCELLED,
     TRAIN_STATUS_COMPLETED,
@@ -318,6 +322,17 @@ class Answers:
     def get_train_status(self, _request: training.GetTrainStatusRequest) -> training.GetTrainStatusResponse:
         run = self._server.run
         return training.GetTrainStatusResponse(latest_progress=run[-1] if run else None)
+
+    def set_profiling(self, request: profiling.SetProfilingRequest) -> profiling.SetProfilingResponse:
+        return profiling.SetProfilingResponse(profiling_enabled=request.enabled)
+
+    def get_profiling_summary(
+        self, _request: profiling.GetProfilingSummaryRequest
+    ) -> profiling.GetProfilingSummaryResponse:
+        times = NodeProfilingStats(
+            node_name="rx", stage=EXECUTION_STAGE_TRAIN, count=4, mean_ms=1.5, median_ms=1.5, total_ms=6.0, last_ms=2.0
+        )
+        return profiling.GetProfilingSummaryResponse(node_stats=[times])
 
     def stop_train(self, _request: training.StopTrainRequest) -> training.StopTrainResponse:
         self._server.stopped.set()

@@ -11,10 +11,12 @@ import click
 from catenary_client.cli import exit_codes
 from catenary_client.cli.completion import completion
 from catenary_client.cli.configs import configs
+from catenary_client.cli.datasets import datasets
 from catenary_client.cli.infer import infer
 from catenary_client.cli.info import info
 from catenary_client.cli.nodes import nodes
 from catenary_client.cli.plugins import plugins
+from catenary_client.cli.profile import profile
 from catenary_client.cli.restore import restore
 from catenary_client.cli.scenes import scenes
 from catenary_client.cli.sessions import sessions
@@ -76,7 +78,7 @@ def catenary() -> None:
     """Train and run pipelines on a remote server."""
 
 
-for _command in (completion, configs, infer, info, nodes, plugins, restore, scenes, sessions, train):
+for _command in (completion, configs, datasets, infer, info, nodes, plugins, profile, restore, scenes, sessions, train):
     catenary.add_command(_command)
 
 
