@@ -55,10 +55,11 @@ def dev(session: nox.Session) -> None:
 
 @nox.session
 def generate(session: nox.Session) -> None:
-    """Generate stubs, the contract image and the page of error reasons from proto/."""
+    """Generate stubs, the contract image and the page of error reasons from proto/, and the page of node types."""
     prepare(session)
     web_packages(session)
     python(session, "-m", "catenary_tools.generation", *session.posargs)
+    python(session, "-m", "catenary_tools.nodes_page")
 
 
 @nox.session
