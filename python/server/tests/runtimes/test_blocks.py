@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from catenary_server.domain.failure import Failure, Reason
-from catenary_server.runtimes.blocks import ALIGNMENT, Block, IncomingBlocks, OutgoingBlocks
+from catenary_server.runtimes.blocks import ALIGNMENT, Block, IncomingBlocks, OutgoingBlocks, room_for
 
 KEPT = 1 << 30
 
@@ -29,6 +29,36 @@ def test_what_is_written_on_one_side_is_read_on_the_other() -> None:
     assert bytes(first) == b"a" * 70_001
     assert bytes(second) == b"bbbbb"
     assert spans[1][0] % ALIGNMENT == 0
+
+
+def test_payloads_written_into_a_divided_block_are_read_on_the_other_side() -> None:
+    outgoing, incoming = OutgoingBlocks(KEPT), IncomingBlocks(writable=False, populate=False)
+    sizes = (70_001, 0, 5)
+    block = outgoing.lease(room_for(sizes))
+    views = block.divide(sizes)
+    assert [view.nbytes for view in views] == list(sizes)
+    views[0][:] = b"a" * 70_001
+    views[2][:] = b"bbbbb"
+    spans = block.spans_of((views[0], views[2]))
+    assert all(start % ALIGNMENT == 0 for start, _ in spans)
+    sent(block, incoming)
+    assert [bytes(view) for view in incoming.views(block.number, spans)] == [b"a" * 70_001, b"bbbbb"]
+
+
+def test_a_payload_elsewhere_is_not_taken_for_one_of_the_block() -> None:
+    outgoing = OutgoingBlocks(KEPT)
+    block, other = outgoing.lease(100), outgoing.lease(100)
+    with pytest.raises(ValueError, match="does not lie in the block"):
+        block.spans_of(other.divide((10,)))
+
+
+def test_free_blocks_that_are_too_small_make_way_for_a_large_one() -> None:
+    outgoing = OutgoingBlocks(300_000)
+    small = [outgoing.lease(100_000) for _ in range(2)]
+    outgoing.take_back(block.number for block in small)
+    assert outgoing.free_bytes >= 200_000
+    outgoing.lease(250_000)
+    assert outgoing.free_bytes <= 50_000
 
 
 def test_a_block_is_released_only_when_everything_made_from_its_views_is_gone() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from catenary_server.domain.pipeline import PipelineConfig
     from catenary_server.runtimes import ProcessRuntime
+    from catenary_server.runtimes.blocks import Block
     from catenary_server.runtimes.process_worker import ProcessWorker
 
     Filled = Callable[[int, int], Tensor]
@@ -34,6 +36,89 @@ async def test_a_tensor_of_64_mb_comes_back_bit_for_bit(worker: ProcessWorker) -
     result = inference.outputs["echo.cube"]
     assert (result.dtype, result.shape) == (DType.FLOAT16, array.shape)
     assert bytes(result.data) == array.tobytes()
+
+
+async def test_inputs_written_into_reserved_memory_arrive_without_a_copy(worker: ProcessWorker) -> None:
+    array = np.random.default_rng(2).random((3, LARGE // 8))
+    for _ in range(2):  # in a new block, then in the same one again
+        reservation = await worker.reserve([array.nbytes, 5, 0])
+        for memory, data in zip(reservation.memory, (array.tobytes(), b"short", b""), strict=True):
+            memory[:] = data
+        inputs = {
+            "x": Tensor(DType.FLOAT64, array.shape, reservation.memory[0]),
+            "y": Tensor(DType.UINT8, (5,), reservation.memory[1]),
+            "z": Tensor(DType.UINT8, (0,), reservation.memory[2]),
+        }
+        inference = await worker.infer(inputs, (), reservation)
+        reservation.release()
+        np.testing.assert_array_equal(inference.outputs["echo.x"].array(), array)
+        assert bytes(inference.outputs["echo.y"].data) == b"short"
+        assert inference.outputs["echo.z"].shape == (0,)
+        del inference
+        await worker.infer({}, ())  # carries the news that the block is free again
+        assert worker._framing.outgoing.leased_count == 0
+    assert worker._framing.outgoing.free_bytes < 2 * array.nbytes
+
+
+async def test_a_reservation_with_short_inputs_alone_is_free_at_once(worker: ProcessWorker) -> None:
+    reservation = await worker.reserve([5])
+    reservation.memory[0][:] = b"short"
+    tensor = Tensor(DType.UINT8, (5,), reservation.memory[0])
+    inference = await worker.infer({"x": tensor}, (), reservation)
+    assert bytes(inference.outputs["echo.x"].data) == b"short"
+    assert worker._framing.outgoing.leased_count == 0
+    with pytest.raises(ValueError, match="used or released"):
+        await worker.infer({"x": tensor}, (), reservation)
+
+
+async def test_a_reservation_that_is_not_used_is_given_back(worker: ProcessWorker) -> None:
+    reservation = await worker.reserve([LARGE])
+    assert worker._framing.outgoing.leased_count == 1
+    reservation.release()
+    reservation.release()
+    assert worker._framing.outgoing.leased_count == 0
+
+
+async def test_more_than_the_machine_has_is_refused_before_it_is_allocated(worker: ProcessWorker) -> None:
+    with pytest.raises(Failure) as caught:
+        await worker.reserve([1 << 62, 1 << 62])
+    assert caught.value.reason is Reason.QUOTA_MEMORY
+    assert caught.value.retry_after is not None
+    assert worker._framing.outgoing.leased_count == 0
+
+
+async def test_a_reservation_cancelled_while_it_is_made_returns_its_memory(
+    worker: ProcessWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leased, given_up = threading.Event(), asyncio.Event()
+    lease, give_up = worker._lease, worker._give_up
+
+    def slowly(nbytes: int) -> Block:
+        leased.wait()
+        return lease(nbytes)
+
+    def at_last(leasing: asyncio.Future[Block]) -> None:
+        give_up(leasing)
+        given_up.set()
+
+    monkeypatch.setattr(worker, "_lease", slowly)
+    monkeypatch.setattr(worker, "_give_up", at_last)
+    making = asyncio.create_task(worker.reserve([LARGE]))
+    await asyncio.sleep(0)
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+    leased.set()
+    async with asyncio.timeout(20):
+        await given_up.wait()
+    assert worker._framing.outgoing.leased_count == 0
+
+
+async def test_a_closed_worker_reserves_nothing(worker: ProcessWorker) -> None:
+    await worker.close()
+    with pytest.raises(Failure) as caught:
+        await worker.reserve([5])
+    assert caught.value.reason is Reason.SESSION_CLOSING
 
 
 async def test_inferences_are_answered_in_the_order_they_were_asked(worker: ProcessWorker, filled: Filled) -> None:

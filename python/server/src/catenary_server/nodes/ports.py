@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from catenary_server.domain.node import PortSpec
 from catenary_server.domain.tensor import DType
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def cube_port(name: str, description: str) -> PortSpec:
@@ -44,3 +49,30 @@ def matrix_port(name: str, description: str, *, optional: bool = False) -> PortS
 def scalar_port(name: str, description: str) -> PortSpec:
     """One number, float32 []."""
     return PortSpec(name=name, dtype=DType.FLOAT32, shape=(), description=description)
+
+
+def boxes_port(description: str = "boxes around objects", *, optional: bool = True) -> PortSpec:
+    """Boxes of a request, float64 [N, 6].
+
+    Columns: image in the batch, left, upper, right and lower edge in pixels, number of the object or -1.
+    """
+    return PortSpec(name="bboxes", dtype=DType.FLOAT64, shape=(-1, 6), optional=optional, description=description)
+
+
+def points_port(description: str = "points on or beside objects", *, optional: bool = True) -> PortSpec:
+    """Points of a request, float64 [N, 4].
+
+    Columns: image in the batch, distance from the left and the upper edge in pixels, `PointType` of the contract
+    (1 = on the object, 2 = beside it, 0 and 3 = neither is said).
+    """
+    return PortSpec(name="points", dtype=DType.FLOAT64, shape=(-1, 4), optional=optional, description=description)
+
+
+def text_port(description: str = "what to look for, in words", *, optional: bool = True) -> PortSpec:
+    """The text prompt of a request, its UTF-8 bytes as uint8 [N]; `text_of` reads it."""
+    return PortSpec(name="text_prompt", dtype=DType.UINT8, shape=(-1,), optional=optional, description=description)
+
+
+def text_of(prompt: Tensor) -> str:
+    """The words of a text prompt."""
+    return bytes(prompt.cpu().numpy()).decode()
