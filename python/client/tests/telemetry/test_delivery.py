@@ -196,7 +196,7 @@ def test_a_full_spill_thins_the_oldest_images_and_reports_the_gap(
 
 def test_scalars_without_room_fail_loudly(server: TelemetryServer, new_run: Callable[..., Run]) -> None:
     server.kill()
-    settings = TelemetrySettings(reserve_bytes=64 * KIB, spill_reserve_bytes=1, close_seconds=0.1)
+    settings = TelemetrySettings(reserve_bytes=64 * KIB, spill_reserve_bytes=1, close_seconds=0.1, overflow_seconds=0.1)
 
     def log_for_ever(run: Run) -> None:
         for step in range(100_000):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import secrets
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from catenary.telemetry.v1 import training_pb2
+from catenary.telemetry.v1 import registration_pb2, training_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from catenary.telemetry.v1 import command_pb2
 
 _NAME_CHARACTERS: Final = 64
 _VALUE_CHARACTERS: Final = 256  # 1024 bytes at four bytes each
@@ -38,6 +43,25 @@ def new_run_id(name: str) -> str:
     """An id that no other run has: the name, the time and some chance."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:_NAME_CHARACTERS] or "run"
     return f"{readable}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(8)}"
+
+
+def registration_of(
+    *,
+    run_id: str,
+    name: str,
+    tags: Mapping[str, str],
+    commands: Sequence[command_pb2.CommandCapability],
+    config: training_pb2.TrainingConfig,
+) -> registration_pb2.RegisterTrainingSessionRequest:
+    """The request that makes a training a run; without an id it gets a new one."""
+    return registration_pb2.RegisterTrainingSessionRequest(
+        session_id=run_id or new_run_id(name),
+        client_name=name or Path(sys.argv[0]).name or "python",
+        client_version=importlib.metadata.version("catenary-client"),
+        tags=tags,
+        commands=commands,
+        config=config,
+    )
 
 
 def _set(config: training_pb2.TrainingConfig, name: str, value: object) -> None:

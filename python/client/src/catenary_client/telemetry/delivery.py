@@ -80,7 +80,7 @@ class Delivery:
         block: bool,
         spill_root: Path,
     ) -> None:
-        self.ring = Ring(settings.ring_bytes, settings.reserve_bytes, block=block)
+        self.ring = Ring(settings.ring_bytes, settings.reserve_bytes, block=block, patience=settings.overflow_seconds)
         self._address = address
         self._registration = registration
         self._settings = settings

@@ -6,11 +6,12 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from catenary.telemetry.v1 import stream_pb2, telemetry_pb2
+from catenary.telemetry.v1 import stream_pb2
 from catenary_client.telemetry.backlog import Terms
+from catenary_client.telemetry.events import heartbeat_event
 from catenary_client.telemetry.flight import Flight, Sent
 from catenary_client.telemetry.messages import Outgoing
-from catenary_client.telemetry.records import Event, Kind
+from catenary_client.telemetry.records import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from catenary_client.telemetry.backlog import Backlog
     from catenary_client.telemetry.flight import Released
     from catenary_client.telemetry.messages import MessageBuilder
-    from catenary_client.telemetry.records import Batch
+    from catenary_client.telemetry.records import Batch, Event
     from catenary_client.telemetry.settings import TelemetrySettings
 
 
@@ -229,11 +230,9 @@ class Outbox:
 
     def _heartbeat(self) -> bytes:
         self._heartbeat_due = time.monotonic() + self._terms.heartbeat_seconds
-        now = self._now_ms()
-        beat = telemetry_pb2.Heartbeat(timestamp_ms=now, sequence_number=self._heartbeats)
+        beat = heartbeat_event(self._heartbeats, self._now_ms())
         self._heartbeats += 1
-        request = stream_pb2.StreamTelemetryRequest(timestamp_ms=now, heartbeat=beat)
-        return b"".join(self._builder.event(Event(Kind.EVENT, request.SerializeToString())).parts)
+        return b"".join(self._builder.event(beat).parts)
 
     def _restore(self, resume_from: int | None) -> None:
         """Take over what an earlier process left, once."""

@@ -8,13 +8,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from catenary.telemetry.v1 import stream_pb2, telemetry_pb2
+from catenary_client.telemetry.events import performance_event
 from catenary_client.telemetry.load import LoadMeter
-from catenary_client.telemetry.records import Event, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from catenary.telemetry.v1 import telemetry_pb2
     from catenary_client.telemetry.link import Link
     from catenary_client.telemetry.messages import MessageBuilder
     from catenary_client.telemetry.outbox import Outbox
@@ -89,8 +89,7 @@ class Pump(threading.Thread):
             usage = load.read()
             if usage is not None:
                 figures.resource_usage.CopyFrom(usage)
-            request = stream_pb2.StreamTelemetryRequest(timestamp_ms=figures.timestamp_ms, performance_data=figures)
-            self._outbox.replace_performance(Event(Kind.PERFORMANCE, request.SerializeToString()))
+            self._outbox.replace_performance(performance_event(figures))
         self._link.check()
 
     def _encode(self, batch: Batch) -> None:

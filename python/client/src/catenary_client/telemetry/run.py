@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import math
-import os
-import sys
 import time
-import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from catenary.telemetry.v1 import command_pb2, registration_pb2, stream_pb2, telemetry_pb2, training_pb2
-from catenary_client.telemetry.configuration import new_run_id, training_config
+from catenary.telemetry.v1 import command_pb2, telemetry_pb2, training_pb2
+from catenary_client.telemetry.configuration import registration_of, training_config
 from catenary_client.telemetry.control import Commands, Control
 from catenary_client.telemetry.delivery import Delivery, now_ms
+from catenary_client.telemetry.events import ending, epoch_event, result_event, status_event
 from catenary_client.telemetry.faults import TelemetryError, TelemetryOverflow, TrainingStopped
 from catenary_client.telemetry.link import Address
+from catenary_client.telemetry.open_runs import OPEN_RUNS
 from catenary_client.telemetry.predictions import take_scores
-from catenary_client.telemetry.records import Batch, Event, Kind, Scalars
+from catenary_client.telemetry.records import Batch, Scalars
 from catenary_client.telemetry.settings import TelemetrySettings, default_spill_root
 from catenary_client.telemetry.speed import Plan, Speedometer
 from catenary_client.telemetry.tiles import own_copy, snapshot
@@ -33,25 +31,21 @@ if TYPE_CHECKING:
 
     from catenary_client.telemetry.delivery import RunReport
     from catenary_client.telemetry.predictions import Prediction
-    from catenary_client.telemetry.records import Tiles
+    from catenary_client.telemetry.records import Event, Tiles
     from catenary_client.telemetry.settings import OnFull, OnStop
     from catenary_client.telemetry.tiles import ArrayLike
 
 _LOG = logging.getLogger(__name__)
-_VERSION: Final = "0.1.0"
 _NO_TILES: Final[tuple[Tiles, int]] = ((), 0)
 _SCALAR_BYTES: Final = 160
 _BATCH_BYTES: Final = 1024
 _MOST_SAMPLES: Final = 64
 _MOST_NAME_BYTES: Final = 128
-_MESSAGE_CHARACTERS: Final = 1024  # 4096 bytes at four bytes each
 
 _RUNNING: Final = training_pb2.TRAINING_STATUS_RUNNING
 _COMPLETED: Final = training_pb2.TRAINING_STATUS_COMPLETED
 _FAILED: Final = training_pb2.TRAINING_STATUS_FAILED
 _CANCELLED: Final = training_pb2.TRAINING_STATUS_CANCELLED
-
-_OPEN: Final[weakref.WeakSet[Run]] = weakref.WeakSet()
 
 
 class Run:
@@ -109,13 +103,8 @@ class Run:
         allowed = Commands() if commands is None else commands
         self._config = training_config(config or {})
         self._control = Control(allowed, self)
-        registration = registration_pb2.RegisterTrainingSessionRequest(
-            session_id=run_id or new_run_id(name),
-            client_name=name or Path(sys.argv[0]).name or "python",
-            client_version=_VERSION,
-            tags=tags,
-            commands=allowed.capabilities(),
-            config=self._config,
+        registration = registration_of(
+            run_id=run_id, name=name, tags=tags or {}, commands=allowed.capabilities(), config=self._config
         )
         self._delivery = Delivery(
             Address(target=server, token=token, credentials=credentials),
@@ -136,8 +125,6 @@ class Run:
         self._batch_index = 0
         self._started = self._running = self._ended = self._inert = False
 
-    # Life.
-
     def start(self) -> Self:
         """Register the run; `with` does it. Without a server it goes on, and connects when there is one.
 
@@ -146,7 +133,7 @@ class Run:
         """
         self._delivery.start()
         self._started = True
-        _OPEN.add(self)
+        OPEN_RUNS.add(self)
         self._say_status(training_pb2.TRAINING_STATUS_INITIALIZING, "", with_config=True)
         self._speed = Speedometer(self._settings.performance_every, self._plan, time.perf_counter_ns())
         return self
@@ -167,7 +154,7 @@ class Run:
                 raise TelemetryError("the run was not started: use it in a with block, or call start")
             if not self._ended:
                 self._end(_CANCELLED if self._control.stopped else _COMPLETED, self._control.stopped)
-            _OPEN.discard(self)
+            OPEN_RUNS.discard(self)
             self._inert = True
             self.report = self._delivery.finish(self._settings.close_seconds if seconds is None else seconds)
         return self.report
@@ -181,17 +168,10 @@ class Run:
         """Say how the training ended; a stop that was asked for ends here."""
         if self._inert:
             return False
-        stopped = isinstance(error, TrainingStopped)
-        if isinstance(error, TrainingStopped):
-            self._end(_COMPLETED if error.completed else _CANCELLED, error.reason)
-        elif isinstance(error, KeyboardInterrupt):
-            self._end(_CANCELLED, "interrupted at the trainer")
-        elif error is not None:
-            self._end(_FAILED, f"{type(error).__name__}: {error}")
+        if error is not None:
+            self._end(*ending(error))
         self.close()
-        return stopped
-
-    # Steps.
+        return isinstance(error, TrainingStopped)
 
     def step(self) -> bool:
         """One batch is done, without a record of it: count it and obey commands. `log_batch` does the same.
@@ -331,7 +311,7 @@ class Run:
         """
         if self._inert:
             return
-        number, time_ms = self.epoch if epoch is None else epoch, now_ms()
+        number = self.epoch if epoch is None else epoch
         data = telemetry_pb2.EpochData(
             epoch=number,
             average_loss=loss,
@@ -340,9 +320,9 @@ class Run:
             is_converged=is_converged,
             validation_loss=validation_loss,
             validation_accuracy=validation_accuracy,
-            timestamp_ms=time_ms,
+            timestamp_ms=now_ms(),
         )
-        self._put_event(Kind.EVENT, stream_pb2.StreamTelemetryRequest(timestamp_ms=time_ms, epoch_data=data))
+        self._put(epoch_event(data))
         self.epoch, self._batch_index = number + 1, 0
         if is_converged and self._settings.stop_on_convergence:
             self._control.stopped = f"converged in epoch {number}"
@@ -371,11 +351,9 @@ class Run:
         """Log nothing from now on; what was logged is not touched. For a copy of the process."""
         self._inert = True
 
-    # What the control says.
-
     def tell_result(self, result: command_pb2.CommandResult) -> None:
         """Say what became of a command."""
-        self._put_event(Kind.RESULT, stream_pb2.StreamTelemetryRequest(timestamp_ms=now_ms(), command_result=result))
+        self._put(result_event(result, now_ms()))
 
     def tell_status(self, status: training_pb2.TrainingStatus.ValueType, message: str) -> None:
         """Say that the training paused, or goes on."""
@@ -410,36 +388,13 @@ class Run:
     def _say_status(
         self, status: training_pb2.TrainingStatus.ValueType, message: str, *, with_config: bool = False
     ) -> None:
-        time_ms = now_ms()
-        update = telemetry_pb2.StatusUpdate(
-            status=status,
-            message=message[:_MESSAGE_CHARACTERS],
-            config=self._config if with_config else None,
-            timestamp_ms=time_ms,
-        )
-        self._put_event(Kind.EVENT, stream_pb2.StreamTelemetryRequest(timestamp_ms=time_ms, status_update=update))
+        self._put(status_event(status, message, self._config if with_config else None, now_ms()))
 
-    def _put_event(self, kind: Kind, request: stream_pb2.StreamTelemetryRequest) -> None:
-        body = request.SerializeToString()
-        self._ring.put_small(Event(kind, body), len(body))
+    def _put(self, event: Event) -> None:
+        self._ring.put_small(event, len(event.body))
 
     def _admit(self, values: Mapping[str, float]) -> None:
         for name in values:
             if not 0 < len(name.encode()) <= _MOST_NAME_BYTES:
                 raise ValueError(f"the name of a metric has 1 to {_MOST_NAME_BYTES} bytes, not {name!r}")
             self._names.add(name)
-
-
-def _forget_in_child() -> None:
-    """A forked process has none of the threads: it must not fill the memory that nobody empties."""
-    for run in list(_OPEN):
-        run.go_silent()
-
-
-def _close_at_exit() -> None:
-    for run in list(_OPEN):
-        run.close()
-
-
-os.register_at_fork(after_in_child=_forget_in_child)
-atexit.register(_close_at_exit)

@@ -23,7 +23,9 @@ class TelemetrySettings:
     ring_bytes: int = 256 * MIB
     """Memory for batches with images that wait to be sent or spilled; half of it before anything goes to the disk."""
     reserve_bytes: int = 16 * MIB
-    """Memory for scalars and events that wait; beyond it a log call fails or blocks."""
+    """Memory for scalars and events that wait; beyond it a log call waits as long as they move on."""
+    overflow_seconds: float = 5.0
+    """How long it waits when nothing moves, before it fails."""
     unacknowledged_bytes: int = 64 * MIB
     """Memory for what was sent and is not yet durable at the server."""
     spill_bytes: int = 4096 * MIB
