@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from catenary.telemetry.v1 import command_pb2, telemetry_pb2, training_pb2
@@ -25,6 +24,7 @@ from catenary_wire import names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     import grpc
