@@ -19,6 +19,7 @@ from catenary_server.application.profiling import Profiling
 from catenary_server.application.sessions import Sessions
 from catenary_server.application.training import Training
 from catenary_server.application.trainruns import TrainRuns
+from catenary_server.application.transfers import Transfers
 from catenary_server.application.visualization import Visualizations
 from catenary_server.configuration.child import COMPOSITION_MODULE
 from catenary_server.configuration.source import HydraConfigSource
@@ -81,7 +82,13 @@ async def _serve(settings: Settings, access: Access) -> None:
 
 
 def _services(settings: Settings, runtime: ProcessRuntime, catalog: Catalog) -> Services:
-    storage = LocalStorage(settings.artifacts, settings.data, anonymous=ANONYMOUS, quota=settings.storage_quota)
+    storage = LocalStorage(
+        settings.artifacts,
+        settings.data,
+        anonymous=ANONYMOUS,
+        quota=settings.storage_quota,
+        config_roots=settings.configs,
+    )
     if swept := storage.sweep():
         log.warning("removed %d unfinished files of an earlier server", swept)
     configs = HydraConfigSource(settings.configs)
@@ -98,6 +105,7 @@ def _services(settings: Settings, runtime: ProcessRuntime, catalog: Catalog) -> 
         sessions=sessions,
         configs=Configs(configs),
         pipelines=pipelines,
+        transfers=Transfers(storage=storage, configs=configs, catalog=catalog),
         visualizations=Visualizations(catalog=catalog, configs=configs, drawer=ProcessDrawer()),
         plugins=plugins,
         training=Training(pipelines=pipelines, configs=configs),

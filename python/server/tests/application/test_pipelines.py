@@ -49,6 +49,18 @@ async def test_a_load_that_fails_leaves_the_session_as_it_was(app: Application, 
         assert session.state is SessionState.IDLE
 
 
+async def test_weights_beside_an_operators_pipeline_are_found_by_search_path(app: Application) -> None:
+    session = await app.loaded()
+    place = app.source.root / "pipeline" / "given.safetensors"
+    place.parent.mkdir()
+    place.write_bytes(b"weights of the operator")
+    loaded = await app.pipelines.load_weights(session, "pipeline/given.pt", strict=True)
+    assert loaded.name == "pipeline/given.safetensors"
+    assert app.runtime.worker.weights == b"weights of the operator"
+    again = await app.pipelines.load_weights(session, loaded.name, strict=False)
+    assert again.report.missing == ("detector.bias",)
+
+
 async def test_a_session_that_lost_its_worker_loads_again(app: Application) -> None:
     session = await app.loaded()
     app.runtime.worker.crash()

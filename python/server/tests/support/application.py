@@ -21,6 +21,7 @@ from catenary_server.application.profiling import Profiling
 from catenary_server.application.sessions import NewSession, SessionLimits, Sessions
 from catenary_server.application.training import Training
 from catenary_server.application.trainruns import TrainRuns
+from catenary_server.application.transfers import Transfers
 from catenary_server.application.visualization import Visualizations
 from catenary_server.drawing.drawer import ProcessDrawer
 from catenary_server.storage.local import LocalStorage
@@ -59,6 +60,7 @@ class Application:
     trainruns: TrainRuns
     inferences: Inferences
     visualizations: Visualizations
+    transfers: Transfers
     discovery: Discovery
     datasets: Datasets
     profiling: Profiling
@@ -81,7 +83,7 @@ def build_application(folder: Path, limits: SessionLimits | None = None) -> Appl
         (folder / name).mkdir(exist_ok=True)
     runtime, source, clock = FakeRuntime(), FakeConfigs(folder / "configs"), Clock()
     fake_plugins = FakePlugins()
-    storage = LocalStorage(folder / "artifacts", [folder / "data"])
+    storage = LocalStorage(folder / "artifacts", [folder / "data"], config_roots=[folder / "configs"])
     sessions = Sessions(
         configs=source,
         storage=storage,
@@ -104,6 +106,7 @@ def build_application(folder: Path, limits: SessionLimits | None = None) -> Appl
         trainruns=TrainRuns(sessions=sessions, pipelines=pipelines, configs=source),
         inferences=Inferences(),
         datasets=Datasets(LocalStorage(folder / "artifacts", [folder / "data"])),
+        transfers=Transfers(storage=storage, configs=source, catalog=CATALOG, clock=clock),
         visualizations=Visualizations(catalog=CATALOG, configs=source, drawer=ProcessDrawer()),
         discovery=Discovery(sessions=sessions, catalog=CATALOG, configs=source, storage=storage),
         profiling=Profiling(),

@@ -33,6 +33,7 @@ def services(app: Application) -> Services:
         trainruns=app.trainruns,
         inferences=app.inferences,
         visualizations=app.visualizations,
+        transfers=app.transfers,
         discovery=app.discovery,
         datasets=app.datasets,
         profiling=app.profiling,

@@ -10,10 +10,9 @@ from catenary_server.transport.settings import MessageSizes
 if TYPE_CHECKING:
     from catenary_server.transport.services import Services
 
-CLAIMED = {"datasets", "discovery", "visualization", "profiling", "sessions", "configs", "pipelines", "plugins", "training", "evaluation", "inference", "stream-inference", "chunked-inference"}
+CLAIMED = {"datasets", "discovery", "visualization", "pipeline-transfer", "profiling", "sessions", "configs", "pipelines", "plugins", "training", "evaluation", "inference", "stream-inference", "chunked-inference"}
 
 NOT_BUILT = {
-    "catenary.v1.PipelineService": {"DownloadPipeline", "UploadPipeline"},
     "catenary.telemetry.v1.TelemetryService": {
         "RegisterTrainingSession",
         "StreamTelemetry",

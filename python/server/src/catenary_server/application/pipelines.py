@@ -125,13 +125,14 @@ class Pipelines:
         return worker
 
     async def read_weights(self, session: Session, path: str, *, strict: bool) -> Weights:
-        """Weights from a file of the session's area.
+        """Weights from a file below the session's search paths or in its area.
 
         Raises:
             Failure: ARTIFACT_NOT_FOUND, PATH_INVALID, PATH_NOT_ALLOWED, STORAGE_IO.
         """
-        place = session.area.find(path, (WEIGHTS_SUFFIX, ".pt"))
-        return Weights(name=session.area.name(place), content=await session.area.read(place), strict=strict)
+        place = session.area.find(path, (WEIGHTS_SUFFIX, ".pt"), session.search_paths)
+        name = session.area.name(place, session.search_paths)
+        return Weights(name=name, content=await session.area.read(place), strict=strict)
 
     async def load_weights(self, session: Session, source: str | bytes, *, strict: bool) -> LoadedWeights:
         """Load weights from a file that the session finds, or from bytes; all or nothing.

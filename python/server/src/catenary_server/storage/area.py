@@ -12,10 +12,12 @@ from catenary_server.domain.failure import Failure, Reason, Resource, Violation
 from catenary_server.storage.atomic import write_files
 from catenary_server.storage.confinement import Kind, NotPlainError, Place, kind_of, read_file
 from catenary_server.storage.faults import as_failures, not_allowed, not_found
+from catenary_server.storage.threads import in_thread
+from catenary_server.storage.transfers import LocalDraft, LocalSnapshot, refuse_taken
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from catenary_server.storage.quota import Room
 
@@ -28,13 +30,20 @@ class LocalArea:
         data_roots: folders whose files every principal may read.
         commits: held while names change hands, so that two writers of one process cannot both see a free name.
         room: how much may be written; None sets no bound.
+        config_roots: folders of the operator with pipelines and their weights, which every principal may read.
     """
 
     def __init__(
-        self, root: Path, data_roots: tuple[Path, ...], commits: threading.Lock, room: Room | None = None
+        self,
+        root: Path,
+        data_roots: tuple[Path, ...],
+        commits: threading.Lock,
+        room: Room | None = None,
+        config_roots: tuple[Path, ...] = (),
     ) -> None:
         self._root = root
         self._data_roots = data_roots
+        self._readable = (root, *data_roots, *config_roots)
         self._commits = commits
         self._room = room
 
@@ -49,20 +58,20 @@ class LocalArea:
             raise not_allowed(path, "is a link or a special file")
         return place.path
 
-    def name(self, place: Path) -> str:
-        """See `FileArea.name`; a data file has its name below its data root."""
-        return self._place_of(place, (self._root, *self._data_roots)).name
+    def name(self, place: Path, folders: Sequence[Path] = ()) -> str:
+        """See `FileArea.name`; a file of the operator has its name below its root."""
+        return self._place_of(place, (*folders, *self._readable)).name
 
-    def find(self, path: str, suffixes: tuple[str, ...]) -> Path:
+    def find(self, path: str, suffixes: tuple[str, ...], folders: Sequence[Path] = ()) -> Path:
         """See `FileArea.find`. A file that is there under another suffix than asked for comes last."""
-        place = self._place_in_area(path)
-        for candidate in _candidates(place, suffixes):
-            with as_failures(path):
-                kind = kind_of(candidate)
-            if kind is Kind.FILE:
-                return candidate.path
-            if kind is not Kind.MISSING:
-                raise not_allowed(path, "is a folder, a link or a special file")
+        for place in self._readable_places(path, folders):
+            for candidate in _candidates(place, suffixes):
+                with as_failures(path):
+                    kind = kind_of(candidate)
+                if kind is Kind.FILE:
+                    return candidate.path
+                if kind is not Kind.MISSING:
+                    raise not_allowed(path, "is a folder, a link or a special file")
         raise not_found(path)
 
     def find_data(self, path: str) -> Path:
@@ -82,8 +91,7 @@ class LocalArea:
 
     async def read(self, place: Path) -> bytes:
         """See `FileArea.read`."""
-        confined = self._place_of(place, (self._root, *self._data_roots))
-        return await asyncio.to_thread(_read, confined)
+        return await asyncio.to_thread(_read, self._place_of(place, self._readable))
 
     async def write(self, files: Mapping[Path, bytes], *, must_not_exist: bool) -> None:
         """See `FileArea.write`."""
@@ -95,14 +103,36 @@ class LocalArea:
     def _write(self, files: Mapping[Place, bytes], *, must_not_exist: bool) -> None:
         if self._room is not None:
             self._room.require(sum(len(content) for content in files.values()))
-        existing = write_files(files, replace=not must_not_exist, commits=self._commits)
-        if existing:
-            name = existing[0].name
-            raise Failure(
-                Reason.ARTIFACT_EXISTS,
-                f"{name!r} exists already: choose another name, or allow it to be replaced",
-                resource=Resource("artifact", name),
-            )
+        refuse_taken(write_files(files, replace=not must_not_exist, commits=self._commits))
+
+    async def draft(self, places: Sequence[Path], size: int, *, must_not_exist: bool) -> LocalDraft:
+        """See `FileArea.draft`."""
+        if self._room is not None:
+            await in_thread(self._room.require, size)
+        draft = LocalDraft([self._place_of(place, (self._root,)) for place in places], self._commits)
+        try:
+            taken = await draft.open()
+            refuse_taken(taken if must_not_exist else ())
+        except BaseException:
+            await draft.close()
+            raise
+        return draft
+
+    async def snapshot(self, places: Sequence[Path]) -> LocalSnapshot:
+        """See `FileArea.snapshot`."""
+        snapshot = LocalSnapshot([self._place_of(place, self._readable) for place in places], self._commits)
+        await snapshot.open()
+        return snapshot
+
+    def _readable_places(self, path: str, folders: Sequence[Path]) -> tuple[Place, ...]:
+        """Where a file may be that is only read: below the folders, then in the area."""
+        parsed = ClientPath.parse(path)
+        if not parsed.absolute:
+            return tuple(Place(root, parsed.parts) for root in (*folders, self._root))
+        place = _below((*folders, *self._readable), parsed)
+        if place is None:
+            raise _outside(path)
+        return (place,)
 
     def _place_in_area(self, path: str) -> Place:
         parsed = ClientPath.parse(path)

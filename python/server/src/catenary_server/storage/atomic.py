@@ -11,7 +11,7 @@ import dataclasses
 import fcntl
 import os
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from catenary_server.domain.client_path import RESERVED_PREFIX
 from catenary_server.storage.confinement import Kind, Place, kind_in, open_folder
@@ -19,60 +19,153 @@ from catenary_server.storage.faults import as_failures, not_allowed
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from typing_extensions import Buffer
 
 UNFINISHED_PREFIX = f"{RESERVED_PREFIX}unfinished-"
 """Names of files that are being written start so; no client's path may."""
 
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Draft:
+    """Files that are being written, none of which can be seen before all of them are there.
+
+    Args:
+        places: where they will be; missing folders are made. At a place that nothing is written for, nothing stays.
+        commits: held while names change hands, so that no two writers of this process see the same free name.
+
+    Use it as a context manager: what was not published is gone at its end.
+    """
+
+    def __init__(self, places: Iterable[Place], commits: threading.Lock) -> None:
+        self._places = tuple(places)
+        self._commits = commits
+        self._stack = contextlib.ExitStack()
+        self._folders: dict[Place, int] = {}
+        self._files: dict[Place, _Unfinished] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            self._folders = {place: _folder_for(place, self._stack) for place in self._places}
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def occupied(self) -> tuple[Place, ...]:
+        """The places that hold a file now.
+
+        Raises:
+            Failure: PATH_NOT_ALLOWED for a folder, a link or a special file.
+        """
+        taken = []
+        for place, folder in self._folders.items():
+            with as_failures(place.name):
+                kind = kind_in(folder, place.parts[-1])
+            if kind in {Kind.FOLDER, Kind.OTHER}:
+                raise not_allowed(place.name, "is not a plain file")
+            if kind is not Kind.MISSING:
+                taken.append(place)
+        return tuple(taken)
+
+    def append(self, place: Place, content: Buffer) -> None:
+        """Write bytes behind those of before.
+
+        Raises:
+            Failure: DISK_FULL, STORAGE_IO.
+        """
+        with as_failures(place.name):
+            if place not in self._files:
+                self._files[place] = _Unfinished.begin(self._folders[place], self._stack)
+            self._files[place].append(memoryview(content))
+
+    def read(self, place: Place, offset: int, length: int) -> bytes:
+        """Bytes that were written, fewer at the end."""
+        with as_failures(place.name):
+            return os.pread(self._files[place].descriptor, length, offset)
+
+    def publish(self, *, replace: bool) -> tuple[Place, ...]:
+        """Give the files their names in order, so that the last one vouches for the others.
+
+        Returns:
+            The places that hold files already, if there are any and `replace` is false: then nothing was published.
+
+        Raises:
+            Failure: PATH_NOT_ALLOWED, DISK_FULL, STORAGE_IO.
+        """
+        for place, file in self._files.items():
+            with as_failures(place.name):
+                os.fsync(file.descriptor)
+        with self._commits:
+            taken = self.occupied()
+            if taken and not replace:
+                return taken
+            for place in self._places:
+                with as_failures(place.name):
+                    self._publish(place)
+        return ()
+
+    def _publish(self, place: Place) -> None:
+        folder = self._folders[place]
+        if place in self._files:
+            os.replace(self._files[place].name, place.parts[-1], src_dir_fd=folder, dst_dir_fd=folder)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(place.parts[-1], dir_fd=folder)
+        os.fsync(folder)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Unfinished:
-    """A file whose bytes are on the disk, but not under their name yet. The descriptors are open."""
+    """A file that is not under its name yet. The descriptors are open."""
 
-    place: Place
     folder: int
     name: str
+    descriptor: int
 
-    def publish(self) -> None:
-        os.replace(self.name, self.place.parts[-1], src_dir_fd=self.folder, dst_dir_fd=self.folder)
-        os.fsync(self.folder)
+    @staticmethod
+    def begin(folder: int, stack: contextlib.ExitStack) -> _Unfinished:
+        name = f"{UNFINISHED_PREFIX}{secrets.token_hex(8)}"
+        descriptor = os.open(name, _NEW_FILE, mode=0o644, dir_fd=folder)
+        file = _Unfinished(folder, name, descriptor)
+        stack.callback(file.discard)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # a sweep of another server leaves the file alone while this one lives
+        return file
+
+    def append(self, content: memoryview) -> None:
+        while content:
+            content = content[os.write(self.descriptor, content) :]
 
     def discard(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        os.close(self.descriptor)
+        with contextlib.suppress(FileNotFoundError):  # published
             os.unlink(self.name, dir_fd=self.folder)
 
 
 def write_files(files: Mapping[Place, bytes], *, replace: bool, commits: threading.Lock) -> tuple[Place, ...]:
-    """Write all files, then give them their names in order, so that the last one vouches for the others.
+    """Write all files whole; see `Draft.publish`.
 
     Args:
-        files: content by place; missing folders are made.
+        files: content by place.
         replace: whether existing files give way.
-        commits: held while names change hands, so that no two writers of this process see the same free name.
-
-    Returns:
-        The places that exist already, if there are any and `replace` is false: then nothing was written.
+        commits: see `Draft`.
 
     Raises:
         Failure: PATH_NOT_ALLOWED, DISK_FULL, STORAGE_IO; no unfinished file stays behind.
     """
-    with contextlib.ExitStack() as stack:
-        folders = {place: _folder_for(place, stack) for place in files}
-        taken = _occupied(folders)
+    with Draft(files, commits) as draft:
+        taken = draft.occupied()
         if taken and not replace:
             return taken
-        unfinished = [_prepare(place, folders[place], content, stack) for place, content in files.items()]
-        stack.enter_context(commits)
-        taken = _occupied(folders)
-        if taken and not replace:
-            return taken
-        for file in unfinished:
-            with as_failures(file.place.name):
-                file.publish()
-    return ()
+        for place, content in files.items():
+            draft.append(place, content)
+        return draft.publish(replace=replace)
 
 
 def sweep(root: Path) -> int:
@@ -90,33 +183,6 @@ def sweep(root: Path) -> int:
 def _folder_for(place: Place, stack: contextlib.ExitStack) -> int:
     with as_failures(place.name):
         return stack.enter_context(open_folder(place.root, place.parts[:-1], create=True))
-
-
-def _occupied(folders: Mapping[Place, int]) -> tuple[Place, ...]:
-    """The places that hold a file already."""
-    taken = []
-    for place, folder in folders.items():
-        with as_failures(place.name):
-            kind = kind_in(folder, place.parts[-1])
-        if kind in {Kind.FOLDER, Kind.OTHER}:
-            raise not_allowed(place.name, "is not a plain file")
-        if kind is not Kind.MISSING:
-            taken.append(place)
-    return tuple(taken)
-
-
-def _prepare(place: Place, folder: int, content: bytes, stack: contextlib.ExitStack) -> _Unfinished:
-    file = _Unfinished(place, folder, f"{UNFINISHED_PREFIX}{secrets.token_hex(8)}")
-    with as_failures(place.name):
-        descriptor = os.open(file.name, _NEW_FILE, mode=0o644, dir_fd=folder)
-        stack.callback(file.discard)
-        opened = stack.enter_context(os.fdopen(descriptor, "wb", buffering=0))
-        fcntl.flock(opened, fcntl.LOCK_EX)  # a sweep of another server leaves the file alone while this one lives
-        remaining = memoryview(content)
-        while remaining:
-            remaining = remaining[opened.write(remaining) :]
-        os.fsync(opened.fileno())
-    return file
 
 
 def _remove_if_abandoned(folder: int, name: str) -> bool:

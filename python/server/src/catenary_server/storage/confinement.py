@@ -123,10 +123,16 @@ def read_file(place: Place) -> bytes:
         NotPlainError: it is a link, not a regular file, or has several names.
         OSError: any other reason, ENOENT if it is missing.
     """
+    with os.fdopen(open_file(place), "rb") as file:
+        return file.read()
+
+
+def open_file(place: Place) -> int:
+    """A descriptor to read a file with. Raises as `read_file`."""
     with open_folder(place.root, place.parts[:-1]) as folder:
         descriptor = os.open(place.parts[-1], _FILE, dir_fd=folder)
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-            raise NotPlainError
-        return file.read()
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(descriptor)
+        raise NotPlainError
+    return descriptor

@@ -30,6 +30,7 @@ class LocalStorage:
     Args:
         artifact_root: folder for what the server writes; made when the first file is written.
         data_roots: folders with scenes; only read.
+        config_roots: folders with pipelines and their weights; only read.
         anonymous: name of the principal of callers without a token.
         quota: bytes that the files of one principal may take together; None sets no bound.
     """
@@ -39,18 +40,21 @@ class LocalStorage:
         artifact_root: Path,
         data_roots: Sequence[Path] = (),
         *,
+        config_roots: Sequence[Path] = (),
         anonymous: str = "anonymous",
         quota: int | None = None,
     ) -> None:
         self._artifact_root = artifact_root.resolve()
         self._data_roots = tuple(root.resolve() for root in data_roots)
+        self._config_roots = tuple(root.resolve() for root in config_roots)
         self._anonymous = anonymous
         self._quota = quota
         self._commits = threading.Lock()
 
     def area(self, principal: str) -> LocalArea:
         """The files of a principal."""
-        return LocalArea(self._root(principal), self._data_roots, self._commits, self._room(self._root(principal)))
+        root = self._root(principal)
+        return LocalArea(root, self._data_roots, self._commits, self._room(root), self._config_roots)
 
     def datasets(self, principal: str) -> LocalDatasets:
         """See `DatasetStorage.datasets`."""

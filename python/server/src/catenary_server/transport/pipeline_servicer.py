@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from catenary.v1 import pipeline_requests_pb2
+from catenary_server.transport.codec.dataset import decode_chunks
 from catenary_server.transport.codec.pipeline import (
     decode_drawing_format,
     decode_metadata,
@@ -15,12 +17,17 @@ from catenary_server.transport.codec.pipeline import (
     encode_metadata,
     encode_outputs,
 )
+from catenary_server.transport.codec.pipeline_transfer import decode_upload, encode_part, encode_uploaded
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from catenary.v1 import pipeline_transfer_pb2
     from catenary_server.application.pipelines import Pipelines
     from catenary_server.application.sessions import Sessions
+    from catenary_server.application.transfers import Transfers
     from catenary_server.application.visualization import Visualizations
-    from catenary_server.transport.call import Call
+    from catenary_server.transport.call import Call, Part
 
 
 class PipelineServicer:
@@ -28,10 +35,13 @@ class PipelineServicer:
 
     service = "catenary.v1.PipelineService"
 
-    def __init__(self, sessions: Sessions, pipelines: Pipelines, visualizations: Visualizations) -> None:
+    def __init__(
+        self, sessions: Sessions, pipelines: Pipelines, visualizations: Visualizations, transfers: Transfers
+    ) -> None:
         self._sessions = sessions
         self._pipelines = pipelines
         self._visualizations = visualizations
+        self._transfers = transfers
 
     async def load_pipeline(
         self, request: pipeline_requests_pb2.LoadPipelineRequest, call: Call
@@ -88,3 +98,19 @@ class PipelineServicer:
         else:
             drawing = await self._visualizations.of_session(session, drawing_format)
         return pipeline_requests_pb2.GetPipelineVisualizationResponse(image_data=drawing, format=drawing_format)
+
+    async def download_pipeline(
+        self, request: pipeline_transfer_pb2.DownloadPipelineRequest, call: Call
+    ) -> AsyncGenerator[bytes, None]:
+        """See the contract."""
+        parts = self._transfers.download(call.principal, request.pipeline_path, definition_only=request.definition_only)
+        async with contextlib.aclosing(parts):
+            async for part in parts:
+                yield encode_part(part)
+
+    async def upload_pipeline(
+        self, parts: AsyncIterator[Part], call: Call
+    ) -> pipeline_transfer_pb2.UploadPipelineResponse:
+        """See the contract."""
+        upload = await decode_upload(parts)
+        return encode_uploaded(await self._transfers.upload(call.principal, upload, decode_chunks(parts)))

@@ -131,7 +131,7 @@ def build_routes(services: Services, sizes: MessageSizes, admission: Admission |
     servicers: tuple[Servicer, ...] = (
         SessionServicer(sessions, pages),
         ConfigServicer(sessions, services.configs, pages),
-        PipelineServicer(sessions, services.pipelines, services.visualizations),
+        PipelineServicer(sessions, services.pipelines, services.visualizations, services.transfers),
         DatasetServicer(services.datasets, pages),
         TrainingServicer(sessions, services.training, services.trainruns),
         PluginServicer(sessions, services.plugins, pages),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from catenary_server.application.telemetry import Telemetry
     from catenary_server.application.training import Training
     from catenary_server.application.trainruns import TrainRuns
+    from catenary_server.application.transfers import Transfers
     from catenary_server.application.visualization import Visualizations
     from catenary_server.transport.codec.telemetry_message import TelemetryCodec
 
@@ -37,6 +38,7 @@ class Services:
     configs: Configs
     pipelines: Pipelines
     visualizations: Visualizations
+    transfers: Transfers
     plugins: Plugins
     training: Training
     trainruns: TrainRuns
