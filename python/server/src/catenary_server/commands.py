@@ -5,17 +5,25 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from catenary_server.application.sessions import SessionLimits
+from catenary_server.application.telemetry_upkeep import Retention
+from catenary_server.domain.telemetry import TelemetryLimits
 from catenary_server.launch import relaunch
 from catenary_server.plugins.allowance import Allowance
-from catenary_server.settings import MEBIBYTE, Settings, SettingsError
+from catenary_server.settings import MEBIBYTE, Settings, SettingsError, TelemetrySettings
 from catenary_server.transport.settings import CallLimits
 
+if TYPE_CHECKING:
+    from catenary_server.access import Access
+
 CALLS = CallLimits()
+TELEMETRY = TelemetryLimits()
+RETENTION = Retention()
+DAY_SECONDS = 24 * 3600.0
 FILE = click.Path(path_type=Path)
 
 EXAMPLES = """
@@ -26,6 +34,7 @@ Examples:
   catenary serve --port 50051 --data /srv/scenes --artifacts /srv/catenary
   catenary serve --host 0.0.0.0 --tls-cert server.pem --tls-key server.key --tokens tokens
   catenary serve --host 0.0.0.0 --insecure --configs ./configs --configs ./team-configs
+  catenary serve --only telemetry --telemetry /srv/runs
 """
 
 
@@ -70,6 +79,54 @@ def default_configs() -> tuple[Path, ...]:
     show_default=True,
     type=click.Path(path_type=Path),
     help="Root of what clients save.",
+)
+@click.option(
+    "--only",
+    type=click.Choice(["telemetry"]),
+    help="Serve that alone: no sessions, no training; needs neither configurations nor torch.",
+)
+@click.option("--telemetry", type=FILE, help="Folder of the runs.  [default: `telemetry` beside the artifact root]")
+@click.option(
+    "--telemetry-size",
+    default=RETENTION.most_bytes / MEBIBYTE / 1024,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="GiB that runs may take; those that ended first go first.",
+)
+@click.option(
+    "--telemetry-days",
+    default=RETENTION.most_age / DAY_SECONDS,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Days that a run is kept after its last message.",
+)
+@click.option(
+    "--telemetry-max-batch",
+    default=TELEMETRY.max_batch_size,
+    show_default=True,
+    type=click.IntRange(1, 4096),
+    help="Samples of a batch whose predictions and labels are taken.",
+)
+@click.option(
+    "--telemetry-max-image",
+    default=TELEMETRY.max_image_dimension,
+    show_default=True,
+    type=click.IntRange(1, 8192),
+    help="Largest width and height of an image, in pixels.",
+)
+@click.option(
+    "--telemetry-heartbeat",
+    default=TELEMETRY.heartbeat_interval,
+    show_default=True,
+    type=click.FloatRange(0.1, 3600),
+    help="Seconds between two heartbeats of a writer; after three without one it counts as lost.",
+)
+@click.option(
+    "--telemetry-buffer",
+    default=TELEMETRY.buffer_size,
+    show_default=True,
+    type=click.IntRange(1, 1_000_000),
+    help="Messages that a writer may have sent and not yet seen acknowledged.",
 )
 @click.option("--data", multiple=True, type=click.Path(path_type=Path), help="Root of scenes to train on; repeatable.")
 @click.option(
@@ -155,11 +212,11 @@ def default_configs() -> tuple[Path, ...]:
 )
 @click.option("--log-format", default="text", show_default=True, type=click.Choice(["text", "json"]))
 def serve(*, log_level: str, log_format: str, **options: Any) -> None:  # noqa: ANN401 - each has its option's type
-    """Serve sessions, training and inference over gRPC until interrupted.
+    """Serve sessions, training, inference and telemetry over gRPC until interrupted.
 
     Exit codes: 0 after a clean stop, 2 for settings that cannot work, 3 if the port is taken.
     """
-    from catenary_server import access, logs, wiring  # noqa: PLC0415 - so that --help and completion stay quick
+    from catenary_server import access, logs  # noqa: PLC0415 - so that --help and completion stay quick
 
     logs.configure(log_level, log_format)
     try:
@@ -168,12 +225,24 @@ def serve(*, log_level: str, log_format: str, **options: Any) -> None:  # noqa: 
         server_access = access.Access(settings)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
-    sys.exit(wiring.run(settings, server_access))
+    sys.exit(_run(settings, server_access))
+
+
+def _run(settings: Settings, server_access: Access) -> int:
+    """Serve all, or telemetry alone, which does not even import what trains."""
+    if settings.only_telemetry:
+        from catenary_server import telemetry_wiring  # noqa: PLC0415 - as above
+
+        return telemetry_wiring.run(settings, server_access)
+    from catenary_server import wiring  # noqa: PLC0415 - as above
+
+    return wiring.run(settings, server_access)
 
 
 def _settings(options: dict[str, Any]) -> Settings:
-    configs = options["configs"] or default_configs()
-    if not configs:
+    alone = options["only"] == "telemetry"
+    configs = () if alone else options["configs"] or default_configs()
+    if not configs and not alone:
         message = "no folder ./configs here; name one with --configs"
         raise SettingsError(message)
     limits = dataclasses.replace(
@@ -192,7 +261,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         tokens=options["tokens"],
         configs=tuple(path.resolve() for path in configs),
         artifacts=options["artifacts"].resolve(),
-        data=tuple(path.resolve() for path in options["data"]),
+        data=() if alone else tuple(path.resolve() for path in options["data"]),
         max_message_size=options["max_message_size"] * MEBIBYTE,
         storage_quota=None if options["storage_quota"] is None else options["storage_quota"] * MEBIBYTE,
         grace=options["grace"],
@@ -206,6 +275,26 @@ def _settings(options: dict[str, Any]) -> Settings:
             memory=options["max_request_memory"] * MEBIBYTE,
             connection_age=options["connection_age"],
             connection_grace=options["connection_grace"],
+        ),
+        telemetry=_telemetry(options),
+        only_telemetry=alone,
+    )
+
+
+def _telemetry(options: dict[str, Any]) -> TelemetrySettings:
+    folder = options["telemetry"] or options["artifacts"].parent / "telemetry"
+    return TelemetrySettings(
+        folder=folder.resolve(),
+        limits=dataclasses.replace(
+            TELEMETRY,
+            max_batch_size=options["telemetry_max_batch"],
+            max_image_dimension=options["telemetry_max_image"],
+            heartbeat_interval=options["telemetry_heartbeat"],
+            buffer_size=options["telemetry_buffer"],
+        ),
+        retention=Retention(
+            most_bytes=int(options["telemetry_size"] * 1024 * MEBIBYTE),
+            most_age=options["telemetry_days"] * DAY_SECONDS,
         ),
     )
 

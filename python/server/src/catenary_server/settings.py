@@ -7,6 +7,8 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from catenary_server.application.sessions import SessionLimits
+from catenary_server.application.telemetry_upkeep import Retention
+from catenary_server.domain.telemetry import TelemetryLimits
 from catenary_server.plugins.allowance import Allowance  # noqa: TC001 - a dataclass field
 from catenary_server.transport.settings import CallLimits
 
@@ -20,9 +22,31 @@ class SettingsError(ValueError):
     """The settings contradict each other or the machine; the message says what to change."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetrySettings:
+    """What an operator decides about telemetry. Times in seconds.
+
+    Attributes:
+        folder: where runs are stored; no other server may use it.
+        limits: what writers may send.
+        retention: what is kept.
+        commit_interval: time in which messages are gathered before they are made durable, and acknowledged so.
+    """
+
+    folder: Path
+    limits: TelemetryLimits = dataclasses.field(default_factory=TelemetryLimits)
+    retention: Retention = dataclasses.field(default_factory=Retention)
+    commit_interval: float = 0.1
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Settings of a server. Sizes in bytes, times in seconds."""
+    """Settings of a server. Sizes in bytes, times in seconds.
+
+    Attributes:
+        telemetry: where and how runs are stored; None takes no telemetry.
+        only_telemetry: whether that is all that is served.
+    """
 
     host: str = "127.0.0.1"
     port: int = 50051
@@ -42,6 +66,8 @@ class Settings:
     sessions: SessionLimits = dataclasses.field(default_factory=SessionLimits)
     plugins: tuple[Allowance, ...] = ()
     calls: CallLimits = dataclasses.field(default_factory=CallLimits)
+    telemetry: TelemetrySettings | None = None
+    only_telemetry: bool = False
 
     def check(self) -> None:
         """Refuse what would start a server that is open to the network by accident, or that finds nothing.

@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
+from catenary_server import serving
+from catenary_server.application.discovery import TelemetryAlone
 from catenary_server.application.telemetry import Telemetry
-from catenary_server.application.telemetry_upkeep import Retention
-from catenary_server.domain.telemetry import TelemetryLimits
+from catenary_server.settings import SettingsError, TelemetrySettings
 from catenary_server.storage.telemetry.store import LocalTelemetryStore
 from catenary_server.transport.codec.telemetry_message import TelemetryCodec
 from catenary_server.transport.interceptors.rules import FieldRules
+from catenary_server.transport.server import build_telemetry_server
 from catenary_server.transport.services import TelemetryParts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
+
+    from catenary_server.access import Access
+    from catenary_server.settings import Settings
+
+__all__ = ["TelemetrySettings", "run", "telemetry_parts"]
+
+log = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class TelemetrySettings:
-    """What an operator decides about telemetry. Times in seconds.
+def run(settings: Settings, access: Access) -> int:
+    """Serve telemetry alone until SIGTERM or SIGINT, then drain; a second signal ends at once. Returns the exit code.
 
-    Attributes:
-        folder: where runs are stored; no other server may use it.
-        limits: what writers may send.
-        retention: what is kept.
-        commit_interval: time in which messages are gathered before they are made durable, and acknowledged so.
+    Raises:
+        SettingsError: no folder is named.
     """
+    if settings.telemetry is None:
+        message = "a server of telemetry needs a folder for it"
+        raise SettingsError(message)
+    return serving.run(_serve(settings, settings.telemetry, access))
 
-    folder: Path
-    limits: TelemetryLimits = dataclasses.field(default_factory=TelemetryLimits)
-    retention: Retention = dataclasses.field(default_factory=Retention)
-    commit_interval: float = 0.1
+
+async def _serve(settings: Settings, telemetry: TelemetrySettings, access: Access) -> None:
+    stop = serving.stop_signal(settings, access)
+    async with telemetry_parts(telemetry) as parts:
+        transport = serving.transport_settings(settings, access)
+        server = build_telemetry_server(transport, parts, access.authenticator, TelemetryAlone())
+        port = await server.start()
+        await server.set_serving(serving=True)
+        serving.announce(settings, port)
+        await stop.wait()
+        log.info("Stopping: no new calls, %g seconds for those under way", settings.grace)
+        await server.begin_drain()
+        parts.telemetry.drain()
+        await server.drain(settings.grace)
+    log.info("Server stopped")
 
 
 @contextlib.asynccontextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import grpc
 
 from catenary.telemetry.v1 import registration_pb2, stream_pb2, telemetry_service_pb2_grpc
+from catenary_server.application.discovery import TelemetryAlone
 from catenary_server.domain.telemetry import TelemetryLimits
 from catenary_server.telemetry_wiring import TelemetrySettings, telemetry_parts
 from catenary_server.transport.interceptors.authentication import AnonymousAuthenticator
@@ -47,7 +48,7 @@ async def serving(
     """Serve a folder, and connect to the server."""
     settings = TelemetrySettings(folder=folder, limits=limits or TelemetryLimits(), commit_interval=commit_interval)
     async with telemetry_parts(settings) as parts:
-        server = build_telemetry_server(TransportSettings(), parts, AnonymousAuthenticator())
+        server = build_telemetry_server(TransportSettings(), parts, AnonymousAuthenticator(), TelemetryAlone())
         address = f"127.0.0.1:{await server.start()}"
         async with grpc.aio.insecure_channel(address) as channel:
             yield Served(parts.telemetry, address, channel, telemetry_service_pb2_grpc.TelemetryServiceStub(channel))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from catenary_server.application.datasets import DatasetLimits
+from catenary_server.application.sessions import SessionLimits, SessionUse
 
 if TYPE_CHECKING:
-    from catenary_server.application.sessions import Sessions, SessionUse
+    from catenary_server.application.sessions import Sessions
     from catenary_server.domain.config_source import ConfigSource, TrainingMeans
     from catenary_server.domain.node import NodeSpec
     from catenary_server.domain.pipeline import PipelineFile
@@ -35,6 +36,28 @@ class TrainingCapabilities:
 
     means: TrainingMeans
     readers: tuple[DataReader, ...]
+
+
+class Described(Protocol):
+    """What a server says about itself, whatever it serves."""
+
+    def server(self, principal: str) -> ServerFacts:
+        """Epoch, devices, and how many sessions there are and may be, as the principal sees it."""
+        ...
+
+
+class TelemetryAlone:
+    """Describes a server that takes telemetry and nothing else: it has neither devices nor room for sessions."""
+
+    def __init__(self) -> None:
+        nothing = SessionUse(limits=SessionLimits(per_server=0, per_principal=0), server=0, principal=0)
+        self._facts = ServerFacts(
+            epoch=secrets.token_hex(8), start_time=time.time(), devices=(), sessions=nothing, kept=DatasetLimits()
+        )
+
+    def server(self, _principal: str) -> ServerFacts:
+        """See `Described.server`."""
+        return self._facts
 
 
 class Discovery:

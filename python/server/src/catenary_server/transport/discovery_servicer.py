@@ -17,7 +17,7 @@ from catenary_server.transport.codec.discovery import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from catenary_server.application.discovery import Discovery
+    from catenary_server.application.discovery import Described, Discovery
     from catenary_server.domain.node import NodeSpec
     from catenary_server.domain.pipeline import PipelineFile
     from catenary_server.transport.call import Call
@@ -26,18 +26,48 @@ if TYPE_CHECKING:
     from catenary_server.transport.settings import MessageSizes
 
 
-class DiscoveryServicer:
+class ServerInfoServicer:
+    """Tells clients what the server is: the part of discovery that every server has.
+
+    Args:
+        described: knows the server.
+        capabilities: what the server claims; known once all servicers are.
+        sizes: the limits that the server states.
+        admission: knows what the caller has under way.
+    """
+
+    service = "catenary.v1.DiscoveryService"
+
+    def __init__(
+        self,
+        described: Described,
+        capabilities: Callable[[], frozenset[str]],
+        sizes: MessageSizes,
+        admission: Admission,
+    ) -> None:
+        self._described = described
+        self._capabilities = capabilities
+        self._sizes = sizes
+        self._admission = admission
+
+    async def get_server_info(
+        self, _request: discovery_service_pb2.GetServerInfoRequest, call: Call
+    ) -> discovery_service_pb2.GetServerInfoResponse:
+        """See the contract."""
+        facts = self._described.server(call.principal)
+        return encode_server(facts, self._capabilities(), self._sizes, self._admission.use(call.principal))
+
+
+class DiscoveryServicer(ServerInfoServicer):
     """Tells clients what they can ask for.
 
     Args:
         discovery: the use cases.
-        capabilities: what the server claims; known once all servicers are.
+        capabilities: see `ServerInfoServicer`, also for sizes and admission.
         sizes: the limits that the server states.
         admission: knows what the caller has under way.
         pages: cuts lists.
     """
-
-    service = "catenary.v1.DiscoveryService"
 
     def __init__(
         self,
@@ -47,18 +77,9 @@ class DiscoveryServicer:
         admission: Admission,
         pages: Pages,
     ) -> None:
+        super().__init__(discovery, capabilities, sizes, admission)
         self._discovery = discovery
-        self._capabilities = capabilities
-        self._sizes = sizes
-        self._admission = admission
         self._pages = pages
-
-    async def get_server_info(
-        self, _request: discovery_service_pb2.GetServerInfoRequest, call: Call
-    ) -> discovery_service_pb2.GetServerInfoResponse:
-        """See the contract."""
-        facts = self._discovery.server(call.principal)
-        return encode_server(facts, self._capabilities(), self._sizes, self._admission.use(call.principal))
 
     async def list_available_nodes(
         self, request: discovery_service_pb2.ListAvailableNodesRequest, call: Call

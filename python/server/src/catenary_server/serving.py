@@ -1,0 +1,82 @@
+"""The life of a server of any kind: signals, the address that it announces, what it tells the transport."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from typing import TYPE_CHECKING, Any
+
+import uvloop
+
+from catenary_server.domain.failure import Failure
+from catenary_server.transport.server import ListenError
+from catenary_server.transport.settings import MessageSizes, TransportSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from catenary_server.access import Access
+    from catenary_server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+CANNOT_WORK = 2
+"""Exit code when a folder cannot be used."""
+CANNOT_LISTEN = 3
+"""Exit code when the address is taken."""
+
+
+def run(serving: Coroutine[Any, Any, None]) -> int:
+    """Serve to the end, and return the exit code."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(serving)
+        except ListenError as error:
+            log.error("%s; take another --port, or 0 for a free one", error)  # noqa: TRY400 - no stack is needed
+            return CANNOT_LISTEN
+        except Failure as failure:
+            log.error("the server cannot start: %s", failure.message)  # noqa: TRY400 - no stack is needed
+            return CANNOT_WORK
+    return 0
+
+
+def stop_signal(settings: Settings, access: Access) -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second gets the default action back and ends the process.
+
+    With certificates or tokens, SIGHUP has them read again.
+    """
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def on_signal(number: signal.Signals) -> None:
+        stop.set()
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    if settings.tokens is not None or settings.tls_cert is not None:
+        loop.add_signal_handler(signal.SIGHUP, access.reread)
+    log.info("Starting Catenary gRPC server on %s:%s", settings.host, settings.port)
+    return stop
+
+
+def transport_settings(settings: Settings, access: Access) -> TransportSettings:
+    """What the transport is told."""
+    return TransportSettings(
+        host=settings.host,
+        port=settings.port,
+        sizes=MessageSizes(inference=settings.max_message_size),
+        limits=settings.calls,
+        reflection=settings.reflection,
+        loopback=settings.loopback,
+        credentials=access.credentials(),
+    )
+
+
+def announce(settings: Settings, port: int) -> None:
+    """Say that requests are answered, and where."""
+    log.info("Server started successfully", extra={"address": f"{settings.host}:{port}"})
+    log.info("Waiting for incoming connections...")
+    if settings.port_file is not None:
+        settings.port_file.write_text(f"{settings.host}:{port}\n")
