@@ -11,6 +11,7 @@ import pytest
 from application import Application, content
 from fake_configs import TRAINRUN
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from wire_client import WireClient
 
 from catenary_server.transport.interceptors.authentication import AnonymousAuthenticator
 from catenary_server.transport.server import GrpcServer, build_server
@@ -18,8 +19,6 @@ from catenary_server.transport.settings import CallLimits, TransportSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from wire_client import WireClient
 
     from catenary_server.transport.services import Services
     from catenary_wire.errors import Failure
@@ -43,8 +42,9 @@ async def held_calls(client: WireClient, app: Application, sessions: list[str]) 
         asyncio.create_task(client.call("LoadPipeline", session_id=each, pipeline={"config_bytes": content()}))
         for each in sessions
     ]
-    while (await client.call("GetServerInfo")).limits.calls.used < len(sessions):
-        pass
+    async with asyncio.timeout(30):
+        while (await client.call("GetServerInfo")).limits.calls.used < len(sessions):
+            pass
     try:
         yield
     finally:
@@ -101,7 +101,20 @@ async def test_large_requests_share_a_budget(client: WireClient, app: Applicatio
     await client.call("LoadPipeline", session_id=sessions[1], pipeline={"config_bytes": padded})
 
 
-async def test_another_principal_is_not_kept_out_of_its_sessions_by_one_that_has_many(app: Application) -> None:
-    own = [app.session("alice") for _ in range(3)]
-    use = app.sessions.use("bob")
-    assert (len(own), use.principal, use.server) == (3, 0, 3)
+async def test_a_connection_ends_at_its_age_and_its_client_goes_on(services: Services, app: Application) -> None:
+    limits = CallLimits(connection_age=0.2, connection_grace=0.1)
+    server = build_server(TransportSettings(limits=limits), services, AnonymousAuthenticator())
+    port = await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        client = WireClient(channel)
+        session_id = (await client.call("CreateSession")).session_id
+        await client.call("SetTrainRunConfig", session_id=session_id, config={"config_bytes": content(TRAINRUN)})
+        app.runtime.held = True
+        run = client.stream("Train", session_id=session_id, trainer_type=1)
+        with pytest.raises(grpc.aio.AioRpcError) as cut:
+            await run.read()
+        assert cut.value.code() is grpc.StatusCode.UNAVAILABLE
+        answer = await client.call("GetSession", session_id=session_id)
+        assert answer.session.run_id  # it goes on without its watcher
+        app.runtime.worker.proceed(5)
+    await server.drain(grace=5)
