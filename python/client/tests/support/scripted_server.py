@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 import grpc
 from google.protobuf.message_factory import GetMessageClass
+from scripted_nodes import NodeAnswers
 
 from catenary.v1 import (
     config_requests_pb2 as config,
@@ -234,7 +235,7 @@ def _serialized(message: Message) -> bytes:
     return message.SerializeToString()
 
 
-class Answers:
+class Answers(NodeAnswers):
     """What the server answers to each RPC."""
 
     def __init__(self, server: ScriptedServer) -> None:

@@ -169,3 +169,30 @@ def test_a_cycle_is_refused() -> None:
 def test_one_open_input_name_must_mean_one_tensor() -> None:
     config = pipeline({"auc": "Mean", "odd": "Confused"})
     assert "different tensors" in faults(config)["odd.inputs.mask"]
+
+
+MONITOR = NodeSpec(
+    class_name="Monitor",
+    full_path="nodes.Monitor",
+    category=NodeCategory.SINK,
+    description="Monitor",
+    inputs=(PortSpec(name="maps", dtype=DType.FLOAT32, shape=CUBE, optional=True, variadic=True),),
+)
+
+
+def test_a_variadic_port_takes_several_connections_and_no_input_of_the_pipeline() -> None:
+    nodes = {"a": "Scale", "b": "Detector", "m": "Monitor"}
+    config = pipeline(nodes, "a.cube > b.cube", "a.cube > m.maps", "b.scores > m.maps")
+    graph = check_graph(config, TYPES | {"Monitor": MONITOR})
+    assert graph.order[-1] == "m"
+    assert set(graph.ports().inputs) == {"cube"}
+    assert set(graph.ports().outputs) == {"b.scores"}
+    alone = check_graph(pipeline({"m": "Monitor"}), {"Monitor": MONITOR})
+    assert alone.ports().inputs == {}
+
+
+def test_every_connection_of_a_variadic_port_must_fit() -> None:
+    config = pipeline({"d": "Decider", "m": "Monitor"}, "d.hits > m.maps")
+    with pytest.raises(Failure) as caught:
+        check_graph(config, TYPES | {"Monitor": MONITOR})
+    assert caught.value.reason is Reason.GRAPH_INVALID
