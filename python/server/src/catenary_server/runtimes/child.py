@@ -26,17 +26,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from catenary_server.domain.runtime import Engine
+    from catenary_server.runtimes.confines import Confines
     from catenary_server.runtimes.messages import Message
 
 STOP_SECONDS = 1.0
 """How long a run may take to end by itself when the session closes, so that it can end its own helper processes."""
 
 
-AT_ONCE = frozenset({Method.STOP_TRAINING, Method.CONTROL, Method.SET_PROFILING, Method.PROFILE, Method.TRIM})
+AT_ONCE = frozenset(
+    {Method.STOP_TRAINING, Method.CONTROL, Method.SET_PROFILING, Method.PROFILE, Method.TRIM, Method.PING}
+)
 """Methods that take no time, so that they are answered whatever else goes on."""
 
 
-def run(connection: socket.socket, engine: str, device: str, retained_bytes: int) -> None:
+def run(connection: socket.socket, engine: str, device: str, retained_bytes: int, confines: Confines) -> None:
     """Build the engine, then serve until the front end closes its side.
 
     Args:
@@ -44,8 +47,10 @@ def run(connection: socket.socket, engine: str, device: str, retained_bytes: int
         engine: `module:function`, called with `device`.
         device: name of the device to compute on.
         retained_bytes: free shared memory to keep for the next large payload.
+        confines: what this process may use.
     """
     tie_to_server()
+    confines.enter()
     # Loading processes of a run are copies of this one, which has everything imported. Python would start a forkserver
     # for them here, because this process comes from one, and import torch in it: five seconds at the start of a run.
     multiprocessing.set_start_method("fork", force=True)
@@ -121,6 +126,7 @@ class Service:
             Method.SET_PROFILING: self._engine.set_profiling,
             Method.PROFILE: self._engine.profile,
             Method.TRIM: self._line.framing.outgoing.trim,
+            Method.PING: _nothing,
         }
         self._line.answer(call, method, functools.partial(prompt[method], *arguments))
 
@@ -174,3 +180,7 @@ class Service:
             case _:
                 raise ValueError(f"{method} is not answered in order")
         return None
+
+
+def _nothing() -> None:
+    """The answer of a process that lives."""

@@ -19,7 +19,10 @@ REPORT_WINDOW = 256
 
 
 class Method(enum.StrEnum):
-    """The methods of `domain.runtime.Engine`; and TRIM: the session rests, give up memory that is kept for speed."""
+    """The methods of `domain.runtime.Engine`; and two of our own.
+
+    TRIM: the session rests, give up memory that is kept for speed. PING: say that you live.
+    """
 
     CATALOG = "catalog"
     LOAD_PIPELINE = "load_pipeline"
@@ -34,6 +37,7 @@ class Method(enum.StrEnum):
     PROFILE = "profile"
     INFER = "infer"
     TRIM = "trim"
+    PING = "ping"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Literal, cast
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.runtimes import child
 from catenary_server.runtimes.blocks import IncomingBlocks, OutgoingBlocks
+from catenary_server.runtimes.confines import Confines
 from catenary_server.runtimes.device_choice import choose_device
 from catenary_server.runtimes.environment import scrubbed_environment
 from catenary_server.runtimes.frames import RETAINED_BYTES, Framing
 from catenary_server.runtimes.process_worker import ProcessWorker
+from catenary_server.runtimes.work_folders import WorkFolders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.context import ForkServerContext, SpawnContext
+    from pathlib import Path
 
     from catenary_server.domain.runtime import Catalog
 
@@ -34,6 +37,9 @@ PRELOAD = ("torch", "lightning.pytorch", "matplotlib.figure")
 
 REST_SECONDS = 30.0
 """A worker that had no call for so long gives up the memory it keeps for speed."""
+
+PATIENCE_SECONDS = 120.0
+"""How long a worker may stand still while someone waits for it."""
 
 _PRELOAD = "catenary_server.runtimes.preload"
 _COPY_THREADS = 4
@@ -51,6 +57,8 @@ class ProcessRuntime:
             parts of the front end share.
         start_method: `forkserver`, or `spawn` for comparisons and debugging.
         retained_bytes: free shared memory that each side of each worker keeps for the next large payload.
+        memory_bytes: most private memory of a worker; None: no bound.
+        patience_seconds: how long a worker may stand still while someone waits for it, before it is ended as hung.
     """
 
     def __init__(
@@ -60,15 +68,22 @@ class ProcessRuntime:
         preload: Sequence[str] = (),
         start_method: Literal["forkserver", "spawn"] = "forkserver",
         retained_bytes: int = RETAINED_BYTES,
+        memory_bytes: int | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._engine = engine
         engine_modules = (*(PRELOAD if engine == ENGINE else ()), engine.partition(":")[0])
         self._preload = (*preload, *engine_modules, _PRELOAD)
         self._context = cast("ForkServerContext | SpawnContext", multiprocessing.get_context(start_method))
         self._retained_bytes = retained_bytes
+        self._memory_bytes = memory_bytes
+        self._patience_seconds = patience_seconds
+        self._folders: WorkFolders | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._processes = ThreadPoolExecutor(1, thread_name_prefix="worker-processes")
         self._copies = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="payload-copies")
         self._workers: dict[ProcessWorker, str] = {}
+        self._places: dict[ProcessWorker, Path] = {}
         self._catalog: Catalog | None = None
         self._resting: asyncio.Task[None] | None = None
         self._launching: set[asyncio.Task[ProcessWorker]] = set()
@@ -84,6 +99,7 @@ class ProcessRuntime:
             self._context.set_forkserver_preload(list(self._preload))
             _start_forkserver()
         atexit.register(self._kill_all)
+        self._folders = WorkFolders()
         worker = await self._launch("cpu")
         try:
             await worker.wait_started(lambda _: None)
@@ -91,6 +107,7 @@ class ProcessRuntime:
         finally:
             await worker.close()
         self._resting = asyncio.get_running_loop().create_task(self._trim_resting(), name="trim resting workers")
+        self._watching = asyncio.get_running_loop().create_task(self._end_hung(), name="end hung workers")
         return self._catalog
 
     async def start_worker(self, *, device: str, on_lost: Callable[[Failure], None]) -> ProcessWorker:
@@ -114,11 +131,14 @@ class ProcessRuntime:
     async def close(self) -> None:
         """End every worker. Idempotent."""
         self._closed = True
-        if self._resting is not None:
-            self._resting.cancel()
+        for task in (self._resting, self._watching):
+            if task is not None:
+                task.cancel()
         await asyncio.gather(*self._launching, return_exceptions=True)
         await asyncio.gather(*(worker.close() for worker in tuple(self._workers)))
         atexit.unregister(self._kill_all)
+        if self._folders is not None:
+            await asyncio.to_thread(self._folders.close)
         self._processes.shutdown(wait=False)
         self._copies.shutdown(wait=False)
 
@@ -138,10 +158,12 @@ class ProcessRuntime:
             raise
 
     async def _start_process(self, device: str) -> ProcessWorker:
+        assert self._folders is not None  # noqa: S101 - `start` made them
+        folder = await asyncio.to_thread(self._folders.make)
         ours, theirs = socket.socketpair()
-        process = self._context.Process(
-            target=child.run, args=(theirs, self._engine, device, self._retained_bytes), name="catenary-worker"
-        )
+        confines = Confines(str(folder), self._memory_bytes)
+        arguments = (theirs, self._engine, device, self._retained_bytes, confines)
+        process = self._context.Process(target=child.run, args=arguments, name="catenary-worker")
         try:
             await asyncio.get_running_loop().run_in_executor(self._processes, process.start)
         except OSError:
@@ -161,16 +183,26 @@ class ProcessRuntime:
             on_gone=self._forget,
         )
         self._workers[worker] = device
+        self._places[worker] = folder
         return worker
 
     def _forget(self, worker: ProcessWorker) -> None:
         self._workers.pop(worker, None)
+        folder = self._places.pop(worker, None)
+        if folder is not None and self._folders is not None:
+            self._copies.submit(self._folders.remove, folder)
 
     async def _trim_resting(self) -> None:
         while True:
             await asyncio.sleep(REST_SECONDS)
             for worker in tuple(self._workers):
                 worker.trim_if_idle(REST_SECONDS)
+
+    async def _end_hung(self) -> None:
+        while True:
+            await asyncio.sleep(self._patience_seconds / 4)
+            for worker in tuple(self._workers):
+                await worker.check_hung(self._patience_seconds)
 
     def _kill_all(self) -> None:
         """At an exit without `close`: multiprocessing would wait for the workers, for ever."""

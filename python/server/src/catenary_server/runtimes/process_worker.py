@@ -90,6 +90,8 @@ class ProcessWorker:
         self._closing: asyncio.Task[None] | None = None
         self._last_call = self._loop.time()
         self._trimmed = False
+        self._ping: asyncio.Future[Final] | None = None
+        self._pinged = 0.0
         self._channel = Channel(self._loop, connection, framing, self._deliver)
         self._process = WorkerProcess(process, processes, self._on_end)
 
@@ -199,6 +201,26 @@ class ProcessWorker:
             self._trimmed = True
             self._framing.outgoing.trim()
             self._post(Request(self._calls.next_number(), Method.TRIM))
+
+    async def check_hung(self, patience_seconds: float) -> None:
+        """Ask a worker that someone waits for whether it lives; end one that has not answered the last such question.
+
+        A worker answers in a thread of its own, so only one whose interpreter stands still does not: code that never
+        lets go of it, or a process that was stopped.
+        """
+        if self._ping is None or self._ping.done():
+            if len(self._calls) and self._end is None:
+                call = self._calls.next_number()
+                self._ping, self._pinged = self._calls.expect(call), self._loop.time()
+                self._post(Request(call, Method.PING))
+        elif self._loop.time() - self._pinged >= patience_seconds and self._end is None:
+            _logger.warning("worker %d has not answered for %g seconds", self.process_id, patience_seconds)
+            lost = self._finish(
+                Reason.WORKER_HUNG, f"the session's worker process did not answer for {patience_seconds:g} seconds"
+            )
+            if self._on_lost is not None:
+                self._on_lost(lost)
+            await self._process.end(0)
 
     def kill_now(self) -> None:
         """Kill the process without waiting, when no event loop runs any more."""
