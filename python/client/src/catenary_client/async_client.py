@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -19,7 +20,14 @@ from catenary.v1.session_service_pb2_grpc import SessionServiceStub
 from catenary.v1.training_service_pb2_grpc import TrainingServiceStub
 from catenary_client.calls import Caller
 from catenary_client.config_content import content_of
-from catenary_client.connection import DEFAULT_ADDRESS, DEFAULT_MAX_MESSAGE_BYTES, check_token, open_channel
+from catenary_client.connection import (
+    DEFAULT_ADDRESS,
+    DEFAULT_MAX_MESSAGE_BYTES,
+    check_token,
+    open_channel,
+    open_thread_channel,
+)
+from catenary_client.datasets import DatasetCalls
 from catenary_client.nodes import list_nodes
 from catenary_client.results import ConfigCheck
 from catenary_client.retry import RetryPolicy
@@ -39,7 +47,7 @@ DEFAULT_TIMEOUT_SECONDS = 120.0
 """For one call with all its attempts; loading a pipeline may start a process."""
 
 
-class AsyncClient:
+class AsyncClient(DatasetCalls):
     """A connection to a server, for asyncio. Connects with the first call.
 
     Args:
@@ -73,6 +81,13 @@ class AsyncClient:
         self.address = address
         self._channel = open_channel(
             address, credentials=credentials, max_message_bytes=max_message_bytes, server_name=server_name
+        )
+        self._open_stream_channel = functools.partial(
+            open_thread_channel,
+            address,
+            credentials=credentials,
+            max_message_bytes=max_message_bytes,
+            server_name=server_name,
         )
         self._caller = Caller(
             address=address, policy=retry or RetryPolicy(), timeout=timeout, token=token, encrypted=encrypted

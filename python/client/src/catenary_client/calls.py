@@ -154,7 +154,9 @@ def may_retry(rpc: Rpc, failure: Failure) -> bool:
 
 def identify(request: Message) -> None:
     """Give a request an id of its own where it can have one, so that sending it again has its effect once."""
-    if REQUEST_ID in request.DESCRIPTOR.fields_by_name and not getattr(request, REQUEST_ID):
+    field = request.DESCRIPTOR.fields_by_name.get(REQUEST_ID)
+    # One of several keys is how to find something, and makes nothing.
+    if field is not None and field.containing_oneof is None and not getattr(request, REQUEST_ID):
         setattr(request, REQUEST_ID, uuid.uuid4().hex)
 
 
