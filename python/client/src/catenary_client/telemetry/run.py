@@ -245,15 +245,15 @@ class Run:
         else:
             tiles, size = snapshot(images, self._settings.tiles)
         samples = len(tiles) or _MOST_SAMPLES
-        first = next((part for part in (ground_truth, predictions, images) if part is not None), ())
+        shown = images if predictions is None else predictions
         batch = Batch(
             epoch=self.epoch if epoch is None else epoch,
             index=index,
-            size=len(first) if batch_size is None else batch_size,
+            size=batch_size if batch_size is not None else 0 if shown is None else len(shown),
             step=self.step_count,
-            time_ms=now_ms(),
-            loss=float(loss),
-            accuracy=float(accuracy),
+            time_ms=time.time_ns() // 1_000_000,
+            loss=loss if type(loss) is float else float(loss),
+            accuracy=accuracy if type(accuracy) is float else float(accuracy),
             predictions=None if predictions is None else take_scores(predictions, samples),
             ground_truth=None if ground_truth is None else own_copy(ground_truth)[:samples],
             tiles=tiles,
