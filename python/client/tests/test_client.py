@@ -233,7 +233,7 @@ def test_public_names_change_on_purpose_only() -> None:
     assert catenary_client.__all__ == [
         "NO_RETRY", "AlreadyExistsError", "AsyncClient", "AsyncSession", "AuthenticationError", "BusyError",
         "CatenaryError", "Client", "ConfigCheck", "ConfigError", "ConnectionFailedError", "DataLossError",
-        "DeadlineError", "InferenceOutputs", "InsecureTokenError", "InvalidRequestError", "LimitExceededError",
+        "DeadlineError", "DownloadedPipeline", "InferenceOutputs", "InsecureTokenError", "InvalidRequestError", "LimitExceededError",
         "LoadedWeights",
         "MessageTooLargeError", "NodeParameter", "NodePort", "NodeTimes", "NodeType", "NotFoundError", "PermissionDeniedError", "Phase", "Plugin", "PortSpec", "PreconditionError",
         "ResolvedConfig", "RestoredTrainRun", "RetryPolicy", "RunFailedError", "SavedPipeline", "SavedTrainRun",
@@ -242,7 +242,7 @@ def test_public_names_change_on_purpose_only() -> None:
     ]  # fmt: skip
     public = sorted(name for name in dir(catenary_client.Session) if not name.startswith("_"))
     assert public == [
-        "close", "configs", "evaluate", "get", "infer", "infer_chunked", "infer_stream", "inputs", "load_pipeline", "load_plugin", "load_weights", "nodes", "outputs", "plugin", "plugins", "profile",
+        "close", "configs", "draw", "evaluate", "get", "infer", "infer_chunked", "infer_stream", "inputs", "load_pipeline", "load_plugin", "load_weights", "nodes", "outputs", "plugin", "plugins", "profile",
         "resolve", "restore", "save_pipeline", "save_trainrun", "session_id", "set_profiling", "set_search_paths", "set_trainrun",
         "stop", "train", "train_status", "watch",
     ]  # fmt: skip

@@ -30,6 +30,7 @@ from catenary_client.plugins import Plugin
 from catenary_client.profiling import NodeTimes
 from catenary_client.results import (
     ConfigCheck,
+    DownloadedPipeline,
     InferenceOutputs,
     LoadedWeights,
     PortSpec,
@@ -60,6 +61,7 @@ __all__ = [
     "ConnectionFailedError",
     "DataLossError",
     "DeadlineError",
+    "DownloadedPipeline",
     "InferenceOutputs",
     "InsecureTokenError",
     "InvalidRequestError",

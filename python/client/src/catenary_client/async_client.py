@@ -29,6 +29,7 @@ from catenary_client.connection import (
 )
 from catenary_client.datasets import DatasetCalls
 from catenary_client.nodes import list_nodes
+from catenary_client.pipeline_files import PipelineFileCalls
 from catenary_client.results import ConfigCheck
 from catenary_client.retry import RetryPolicy
 from catenary_client.sessions import AsyncSession
@@ -47,7 +48,7 @@ DEFAULT_TIMEOUT_SECONDS = 120.0
 """For one call with all its attempts; loading a pipeline may start a process."""
 
 
-class AsyncClient(DatasetCalls):
+class AsyncClient(DatasetCalls, PipelineFileCalls):
     """A connection to a server, for asyncio. Connects with the first call.
 
     Args:

@@ -88,3 +88,18 @@ class PipelineCalls(SessionCalls):
             pipeline.GetPipelineOutputsRequest(session_id=self.session_id),
         )
         return {name: PortSpec.of(name, response.output_specs[name]) for name in response.output_names}
+
+    async def draw(self, drawing_format: str = "png") -> bytes:
+        """A drawing of the pipeline.
+
+        Args:
+            drawing_format: `png`, `svg`, `dot` or `mermaid`; the last three are text.
+
+        Raises:
+            PreconditionError: the session has no pipeline.
+        """
+        response = await self._caller.unary(
+            PipelineServiceStub(self._channel).GetPipelineVisualization,
+            pipeline.GetPipelineVisualizationRequest(session_id=self.session_id, format=drawing_format),
+        )
+        return response.image_data

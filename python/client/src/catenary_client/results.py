@@ -17,6 +17,7 @@ from catenary_wire.reasons import Retry, reason_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -82,6 +83,14 @@ class SavedPipeline:
 
     pipeline_path: str
     weights_path: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DownloadedPipeline:
+    """Where the files of a pipeline are on this machine; `weights` is None when it came without."""
+
+    definition: Path
+    weights: Path | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

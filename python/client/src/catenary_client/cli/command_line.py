@@ -15,6 +15,7 @@ from catenary_client.cli.datasets import datasets
 from catenary_client.cli.infer import infer
 from catenary_client.cli.info import info
 from catenary_client.cli.nodes import nodes
+from catenary_client.cli.pipelines import pipelines
 from catenary_client.cli.plugins import plugins
 from catenary_client.cli.profile import profile
 from catenary_client.cli.restore import restore
@@ -78,7 +79,21 @@ def catenary() -> None:
     """Train and run pipelines on a remote server."""
 
 
-for _command in (completion, configs, datasets, infer, info, nodes, plugins, profile, restore, scenes, sessions, train):
+for _command in (
+    completion,
+    configs,
+    datasets,
+    infer,
+    info,
+    nodes,
+    plugins,
+    profile,
+    pipelines,
+    restore,
+    scenes,
+    sessions,
+    train,
+):
     catenary.add_command(_command)
 
 

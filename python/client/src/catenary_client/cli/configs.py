@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.syntax import Syntax
@@ -12,6 +13,13 @@ from rich.syntax import Syntax
 from catenary_client.cli import exit_codes
 from catenary_client.cli.connecting import Link, all_overrides, override_arguments, with_server
 from catenary_client.cli.output import listing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.table import Table
+
+    from catenary.v1.node_pb2 import ParamSpec
 
 GROUPS = ("pipeline", "trainrun", "data", "training", "optimizer", "scheduler", "callbacks")
 
@@ -89,6 +97,31 @@ def validate(link: Link, config_type: str, file: Path) -> int:
     lines = [f"error: {error}" for error in check.errors] + [f"warning: {warning}" for warning in check.warnings]
     link.output.show(check, *lines, "valid" if check.valid else "not valid")
     return exit_codes.OK if check.valid else exit_codes.REFUSED
+
+
+@configs.command(epilog="Example: catenary configs options --json")
+@with_server
+def options(link: Link) -> None:
+    """List the optimizers, schedulers, callbacks and data formats that a training may use."""
+    found = link.client.training_capabilities()
+    groups = [
+        (f"optimizer: {', '.join(found.supported_optimizers)}", found.optimizer_params.parameters),
+        (f"scheduler: {', '.join(found.supported_schedulers)}", found.scheduler_params.parameters),
+        *((f"callback {each.type}: {each.description}", each.parameters) for each in found.supported_callbacks),
+    ]
+    tables = [part for heading, parameters in groups for part in (heading, _parameters(parameters), "")]
+    readers = listing(("data", "needs"), ((reader.suffix, reader.missing_requirement) for reader in found.data_readers))
+    link.output.show(found, *tables, readers)
+
+
+def _parameters(parameters: Iterable[ParamSpec]) -> Table:
+    return listing(
+        ("  parameter", "default", "values", "meaning"),
+        (
+            (f"  {each.name}", "required" if each.required else each.default_value, each.validation, each.description)
+            for each in parameters
+        ),
+    )
 
 
 def _json(document: object) -> Syntax:
