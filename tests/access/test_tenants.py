@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import numpy as np
 import pytest
 from google.protobuf.message_factory import GetMessageClass
 
-from catenary_client import NO_RETRY, LimitExceededError, NotFoundError, SessionNotFoundError
+from catenary_client import NO_RETRY, CatenaryError, LimitExceededError, NotFoundError, SessionNotFoundError
 from catenary_client.connection import channel_options
 from catenary_wire import names
 from catenary_wire.errors import failure_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from google.protobuf.descriptor import MethodDescriptor
     from google.protobuf.message import Message
     from secured_server import SecuredServer
@@ -131,6 +134,31 @@ def _saved(session: Any, trainrun: str) -> Any:
 def _file(server: SecuredServer, saved: Any) -> Any:
     (area,) = (server.artifacts / ".catenary-principals").glob("alice-*")
     return area / saved.pipeline_path
+
+
+def test_datasets_and_pipelines_are_their_owners_alone(secured: SecuredServer, tmp_path: Path) -> None:
+    scene = tmp_path / "scene.npy"
+    np.save(scene, np.zeros((4, 4, 3), np.float32))
+    with secured.client(secured.alice) as alice, secured.client(secured.bob) as bob:
+        with alice.session() as session:
+            session.set_trainrun(session.resolve("trainrun", "rx", SMALL))
+            saved = session.save_pipeline("private")
+        dataset = alice.upload_dataset(scene, name="mine")
+        assert [each.dataset_id for each in alice.datasets()] == [dataset.dataset_id]
+        assert bob.datasets() == []
+        with pytest.raises(NotFoundError):
+            bob.dataset(dataset.dataset_id)
+        with pytest.raises(NotFoundError):
+            bob.delete_dataset(dataset.dataset_id)
+        with pytest.raises(NotFoundError):
+            bob.download_pipeline(saved.pipeline_path, tmp_path)
+        alice.download_pipeline(saved.pipeline_path, tmp_path)
+        with bob.session() as session:
+            session.set_trainrun(session.resolve("trainrun", "rx", ["data=file", f"data.path={dataset.path}"]))
+            with pytest.raises(CatenaryError) as missing:
+                list(session.train("statistical"))
+        assert missing.value.reason == "DATASET_NOT_FOUND"
+        assert alice.dataset(dataset.dataset_id).dataset_id == dataset.dataset_id
 
 
 def test_one_principal_cannot_take_every_session(secured: SecuredServer) -> None:
