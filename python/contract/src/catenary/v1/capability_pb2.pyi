@@ -89,7 +89,9 @@ class ServerLimits(_message.Message):
 
     @_builtins.property
     def calls(self) -> Global___Slots:
-        """Slots for calls that are under way at once; GetServerInfo, CloseSession and health checks are admitted beyond them."""
+        """Slots for unary calls that are under way at once, of one principal; GetServerInfo, CloseSession, StopTrain and health
+        checks are admitted beyond them.
+        """
 
     def __init__(
         self,

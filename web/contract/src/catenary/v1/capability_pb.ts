@@ -102,7 +102,8 @@ export type ServerLimits = Message<"catenary.v1.ServerLimits"> & {
   streams?: Slots | undefined;
 
   /**
-   * Slots for calls that are under way at once; GetServerInfo, CloseSession and health checks are admitted beyond them.
+   * Slots for unary calls that are under way at once, of one principal; GetServerInfo, CloseSession, StopTrain and health
+   * checks are admitted beyond them.
    *
    * @generated from field: catenary.v1.Slots calls = 7;
    */
