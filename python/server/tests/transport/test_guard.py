@@ -183,6 +183,8 @@ def _valid(each: Method) -> dict[str, object]:
         "SetTrainRunConfig": {"config": {"config_bytes": b"{}"}},
         "Train": {"trainer_type": 1},
         "Evaluate": {"stage": 3},
+        "LoadPlugin": {"manifest": {"config_bytes": b"{}"}},
+        "GetPluginInfo": {"plugin_name": "x"},
         "SaveTrainRun": {"trainrun_path": "x"},
         "RestoreTrainRun": {"trainrun_path": "x"},
     }

@@ -81,12 +81,6 @@ async def test_failures_are_statuses_that_name_the_method_as_it_was_called(clien
     assert failure.message.startswith("Session ID not found: unknown")
 
 
-async def test_what_is_not_served_is_unimplemented_here_too(client: WireClient) -> None:
-    for name in ("ListAvailablePipelinees", "LoadPlugin", "LoadPlugins", "SetProfiling"):
-        failure = await client.raw_failure(path(name), b"")
-        assert (failure.code, failure.reason) == (grpc.StatusCode.UNIMPLEMENTED, "FEATURE_DISABLED")
-
-
 class Plugins:
     service = "catenary.v1.PluginService"
 
@@ -133,3 +127,9 @@ async def test_a_plugin_that_cannot_be_loaded_is_told_in_the_response(plugins: W
 
 async def test_a_request_that_breaks_a_rule_is_a_status_all_the_same(plugins: WireClient) -> None:
     assert (await plugins.raw_failure(path("LoadPlugin"), b"")).reason == "FIELD_INVALID"
+
+
+async def test_what_is_not_served_is_unimplemented_here_too(plugins: WireClient) -> None:
+    for name in ("ListAvailablePipelinees", "CreateSession", "SetProfiling"):
+        failure = await plugins.raw_failure(path(name), b"")
+        assert (failure.code, failure.reason) == (grpc.StatusCode.UNIMPLEMENTED, "FEATURE_DISABLED")
