@@ -136,6 +136,11 @@ def default_configs() -> tuple[Path, ...]:
     type=click.IntRange(1, 2000),
     help="Largest inference message, in MiB.",
 )
+@click.option(
+    "--worker-memory",
+    type=click.IntRange(256),
+    help="Most private memory of a session's process, in MiB; accelerators and payloads are not in it.  [no bound]",
+)
 @click.option("--max-sessions", default=1000, show_default=True, type=click.IntRange(1), help="Sessions open at once.")
 @click.option(
     "--max-sessions-per-principal",
@@ -268,6 +273,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         reflection=not options["no_reflection"],
         port_file=options["port_file"],
         sessions=limits,
+        worker_memory=None if options["worker_memory"] is None else options["worker_memory"] * MEBIBYTE,
         plugins=_allowances(options["plugins"]),
         calls=CallLimits(
             calls=options["max_calls"],

@@ -46,6 +46,7 @@ class Settings:
     Attributes:
         telemetry: where and how runs are stored; None takes no telemetry.
         only_telemetry: whether that is all that is served.
+        worker_memory: most private memory of a session's process; None: no bound.
     """
 
     host: str = "127.0.0.1"
@@ -64,6 +65,7 @@ class Settings:
     reflection: bool = True
     port_file: Path | None = None
     sessions: SessionLimits = dataclasses.field(default_factory=SessionLimits)
+    worker_memory: int | None = None
     plugins: tuple[Allowance, ...] = ()
     calls: CallLimits = dataclasses.field(default_factory=CallLimits)
     telemetry: TelemetrySettings | None = None

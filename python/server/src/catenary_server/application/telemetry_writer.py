@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Self
 
 from catenary_server.application.telemetry_ingest import superseded
-from catenary_server.domain.failure import Failure
+from catenary_server.domain.failure import Failure, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,9 @@ class LocalWriter:
         """See `RunWriter.durable`: nobody waits for it."""
 
     def end(self, error: BaseException | None) -> None:
-        """See `RunWriter.end`."""
+        """See `RunWriter.end`. A server that drains still hears its own trainings to their end."""
+        if isinstance(error, Failure) and error.reason is Reason.DRAINING:
+            return
         self._end = error
         self._beating.cancel()
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from catenary_server.application.pipelines import Pipelines
     from catenary_server.application.session import LoadedPipeline, Session
+    from catenary_server.application.telemetry_publishing import RunPublisher
     from catenary_server.domain.config_source import ConfigSource
     from catenary_server.domain.training import TrainRunConfig
 
@@ -29,11 +30,18 @@ __all__ = ["TrainRequest", "Training"]
 
 
 class Training:
-    """Use cases around runs."""
+    """Use cases around runs.
 
-    def __init__(self, *, pipelines: Pipelines, configs: ConfigSource) -> None:
+    Args:
+        pipelines: builds what is trained.
+        configs: reads what clients send.
+        publisher: tells every phase as telemetry; None tells none.
+    """
+
+    def __init__(self, *, pipelines: Pipelines, configs: ConfigSource, publisher: RunPublisher | None = None) -> None:
         self._pipelines = pipelines
         self._configs = configs
+        self._publisher = publisher
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def set_config(self, session: Session, content: bytes) -> bool:
@@ -128,6 +136,11 @@ class Training:
                 with contextlib.suppress(Failure):  # a worker that is gone has stopped
                     await self.stop(session)
 
+    async def close(self, grace: float) -> None:
+        """Wait until what runs that have ended said is recorded, no longer than `grace` seconds."""
+        if self._publisher is not None:
+            await self._publisher.close(grace)
+
     def _joined(self, session: Session, request: TrainRequest) -> Run | None:
         """The run that a request means if it does not mean a new one."""
         for run in session.runs:
@@ -185,6 +198,8 @@ class Training:
         session.remember(run)
         session.enter(SessionState.TRAINING)
         self._spawn(session, run, reports, Stage.TRAIN, folder)
+        if self._publisher is not None:
+            self._publisher.publish(session, run, config)
         return run
 
     @staticmethod

@@ -42,10 +42,17 @@ BOUNDS: Mapping[ControlAction, Bounds] = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Command:
-    """One thing asked of a run; `value` is the new learning rate or batch size, None for the other actions."""
+    """One thing asked of a run.
+
+    Attributes:
+        action: what.
+        value: the new learning rate or batch size, None for the other actions.
+        expire_time: Unix seconds after which it must not take effect any more; None means never.
+    """
 
     action: ControlAction
     value: float | None = None
+    expire_time: float | None = None
 
     def check(self) -> None:
         """Refuse an argument that is missing, superfluous, out of bounds or, for a batch size, no whole number.

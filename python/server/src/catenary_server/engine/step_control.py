@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import threading
+import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,8 @@ class StepControl:
 
     def _obey(self, command: Command, step: int, announce: Callable[[TrainStatus], None]) -> Applied:
         command.check()
+        if command.expire_time is not None and time.time() > command.expire_time:
+            raise Failure(Reason.COMMAND_EXPIRED, "the command expired before the run came to a step boundary")
         after = _STATUS_AFTER.get(command.action)
         if after is not None:
             before = TrainStatus.PAUSED if self._paused else TrainStatus.IN_PROGRESS

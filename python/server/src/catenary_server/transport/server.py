@@ -12,7 +12,7 @@ from catenary_server.transport.codec.inference_stream import InferenceStreamCode
 from catenary_server.transport.compat import cuvis, proposal
 from catenary_server.transport.config_servicer import ConfigServicer
 from catenary_server.transport.dataset_servicer import DatasetServicer
-from catenary_server.transport.discovery_servicer import DiscoveryServicer
+from catenary_server.transport.discovery_servicer import DiscoveryServicer, ServerInfoServicer
 from catenary_server.transport.guard import Guard
 from catenary_server.transport.inference_servicer import InferenceServicer
 from catenary_server.transport.interceptors.admission import Admission
@@ -31,6 +31,7 @@ from catenary_server.transport.telemetry_servicer import TelemetryServicer
 from catenary_server.transport.training_servicer import TrainingServicer
 
 if TYPE_CHECKING:
+    from catenary_server.application.discovery import Described
     from catenary_server.transport.interceptors.authentication import Authenticator
     from catenary_server.transport.routes import Routes, Servicer
     from catenary_server.transport.services import Services, TelemetryParts
@@ -146,11 +147,16 @@ def build_routes(services: Services, sizes: MessageSizes, admission: Admission |
 
 
 def build_telemetry_server(
-    settings: TransportSettings, parts: TelemetryParts, authenticator: Authenticator
+    settings: TransportSettings, parts: TelemetryParts, authenticator: Authenticator, described: Described
 ) -> GrpcServer:
     """A server of telemetry alone, not yet listening; all other RPCs answer that it does not serve them."""
-    routes = route((TelemetryServicer(parts.telemetry, parts.codec, Pages()),))
-    return _guarded_server(settings, routes, authenticator, Admission(settings.limits))
+    admission = Admission(settings.limits)
+    servicers: tuple[Servicer, ...] = (
+        TelemetryServicer(parts.telemetry, parts.codec, Pages()),
+        ServerInfoServicer(described, lambda: routes.capabilities, settings.sizes, admission),
+    )
+    routes = route(servicers)
+    return _guarded_server(settings, routes, authenticator, admission)
 
 
 def _guarded_server(
