@@ -199,6 +199,20 @@ def test_early_stopping_ends_a_run_that_does_not_improve(engine: TorchEngine, co
         assert closing == "Training complete (2 epochs)"
 
 
+def test_early_stopping_counts_epochs_without_improvement(engine: TorchEngine, config: TrainRunConfig) -> None:
+    patience, min_delta = 2, 0.02
+    stopping = EarlyStoppingConfig(monitor="val_deep_svdd_loss", patience=patience, min_delta=min_delta)
+    stopped = with_training(config, callbacks=CallbacksConfig(early_stopping=stopping), max_epochs=30)
+    reports, _ = run(engine, Phase.GRADIENT, stopped)
+    losses = [report.losses["val_deep_svdd_loss"] for report in reports if report.stage is Stage.VALIDATE]
+    best, waited, expected = float("inf"), 0, 0
+    while waited < patience:
+        loss = losses[expected]
+        best, waited = (loss, 0) if loss < best - min_delta else (best, waited + 1)
+        expected += 1
+    assert len(losses) == expected < 30
+
+
 def test_early_stopping_needs_a_value_that_is_reported(engine: TorchEngine, config: TrainRunConfig) -> None:
     stopping = EarlyStoppingConfig(monitor="nowhere")
     failure = refused(engine, with_training(config, callbacks=CallbacksConfig(early_stopping=stopping)))

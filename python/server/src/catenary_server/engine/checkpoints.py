@@ -21,6 +21,7 @@ import torch
 
 from catenary_server.domain.failure import Failure, Reason, Violation
 from catenary_server.engine import weights as weight_files
+from catenary_server.engine.devices import accelerator_in_use
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,8 +88,9 @@ def dump(module: PipelineModule, optimizer: torch.optim.Optimizer, state: RunSta
         for name, value in moments.items():
             tensors[_extra(_OPTIMIZER, index, name)] = torch.as_tensor(value).detach().cpu().contiguous()
     tensors[_extra(_RNG, "torch")] = torch.get_rng_state()
-    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        tensors[_extra(_RNG, "cuda", index)] = torch.cuda.get_rng_state(index)
+    if accelerator_in_use():
+        # Of the device that this thread computes on; Lightning has chosen it.
+        tensors[_extra(_RNG, "cuda")] = torch.cuda.get_rng_state()
     if order is not None:
         tensors[_extra(_RNG, "order")] = order
     return safetensors.torch.save(tensors, metadata={STATE_KEY: state.model_dump_json()})
@@ -174,10 +176,9 @@ def restore_random(saved: SavedRun) -> None:
     """
     try:
         torch.set_rng_state(saved.tensors[_extra(_RNG, "torch")])
-        for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-            state = saved.tensors.get(_extra(_RNG, "cuda", index))
-            if state is not None:
-                torch.cuda.set_rng_state(state, index)
+        state = saved.tensors.get(_extra(_RNG, "cuda"))
+        if state is not None and accelerator_in_use():
+            torch.cuda.set_rng_state(state)
         random.setstate((3, tuple(saved.state.python_random), None))
         words = np.array(saved.state.numpy_random, np.uint32)
         np.random.set_state(("MT19937", words, saved.state.numpy_position, 0, 0.0))  # noqa: NPY002 - as above

@@ -22,6 +22,11 @@ def list_devices() -> tuple[Device, ...]:
     return tuple(devices)
 
 
+def accelerator_in_use() -> bool:
+    """Whether this process computes on an accelerator; asking does not make it begin to."""
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]  # torch leaves it untyped
+
+
 def choose_device(name: str) -> torch.device:
     """The device of that name; empty or `auto` = the first accelerator, or the CPU without one.
 

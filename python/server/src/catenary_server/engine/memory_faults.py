@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from catenary_server.domain.failure import Failure, Reason, Violation
+from catenary_server.engine.devices import accelerator_in_use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,5 +50,5 @@ def memory_faults(what: str) -> Iterator[None]:
             raise out_of_memory(what) from None
         raise
     finally:
-        if exhausted and torch.cuda.is_available():
+        if exhausted and accelerator_in_use():
             torch.cuda.empty_cache()

@@ -32,6 +32,7 @@ class NodeProfiler:
 
     def __init__(self) -> None:
         self.enabled = False
+        self.device = torch.device("cpu")
         self._synchronize = False
         self._skip_first = 0
         self._skipped: collections.Counter[tuple[str, Stage]] = collections.Counter()
@@ -95,8 +96,8 @@ class NodeProfiler:
 
     def _settle(self) -> None:
         """An accelerator computes behind the program's back: without waiting, a time is that of asking for the work."""
-        if self._synchronize and torch.cuda.is_available():
-            torch.cuda.synchronize()
+        if self._synchronize and self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def _add(self, node: str, milliseconds: float) -> None:
         key = node, self._current()

@@ -88,7 +88,9 @@ class TorchEngine(Engine):
         """See `Engine.load_pipeline`; SESSION_BUSY while a phase runs."""
         with self._exclusive(Reason.SESSION_BUSY), memory_faults("the pipeline"):
             module = build_module(pipeline, check_graph(pipeline, self._specs), self._types)
-            self._serving = module.to(choose_device(self._device_name))
+            device = choose_device(self._device_name)
+            module.profiler.device = device
+            self._serving = module.to(device)
             self._pipeline = pipeline
 
     def load_plugin(self, plugin: InstalledPlugin) -> Mapping[str, NodeSpec]:
