@@ -16,7 +16,7 @@ from catenary.v1 import dataset_requests_pb2 as requests
 from catenary.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from catenary.v1.transfer_pb2 import FileChunk, TransferFile
 from catenary_client.calls import rpc_of
-from catenary_client.errors import NotFoundError
+from catenary_client.errors import NotFoundError, error_for
 from catenary_wire.errors import failure_of
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ T = TypeVar("T")
 CHUNK_BYTES = 1024 * 1024
 """Large enough that the call costs little, small enough that a cut costs little."""
 _READ_BYTES = 4 * 1024 * 1024
+_NO_ROOM = frozenset({"DISK_FULL", "QUOTA_DISK"})
+"""Not waited for, though it may pass: somebody has to delete something first. The next upload goes on from here."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -126,7 +128,10 @@ class Uploader:
             try:
                 dataset = await self._send(received)
             except grpc.RpcError as error:
-                await self._caller.pause(rpc, self._caller.explained(failure_of(error)), self._attempt)
+                failure = self._caller.explained(failure_of(error))
+                if failure.reason in _NO_ROOM:
+                    raise error_for(failure, rpc.path) from error
+                await self._caller.pause(rpc, failure, self._attempt)
                 self._attempt += 1
             else:
                 if self._on_progress is not None:
