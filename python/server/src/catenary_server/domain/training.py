@@ -199,7 +199,7 @@ class DataConfig:
     source: Literal["file", "synthetic"] = "file"
     """A file on the server, or a scene generated there."""
     path: str = ""
-    """Scene file or folder below one of the server's data roots, or the `path` of an uploaded dataset; required for `file`."""
+    """Scene file or folder below a data root of the server, or `path` of an uploaded dataset; required for `file`."""
     validation_path: str | None = None
     """Scene file for validation; absent: the training scene."""
     test_path: str | None = None
