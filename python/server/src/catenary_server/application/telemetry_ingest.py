@@ -80,7 +80,8 @@ class Writer:
         self._limits = runs.limits
         self._principal = principal
         self._run: LiveRun | None = None
-        self._numbers = False
+        self._numbers: bool | None = None
+        """Whether the writer gives its messages sequences; heartbeats have none, so they leave it open."""
         self._unsafe: collections.deque[_Unsafe] = collections.deque()
         self._safe_sequence = 0
         self._room = asyncio.Event()
@@ -90,7 +91,13 @@ class Writer:
         while (incoming := await self._next(messages)) is not None:
             if self.outbox.ended:
                 return
-            run = self._run or await self._attach(incoming.message)
+            message = incoming.message
+            unknown = self._numbers is None
+            if unknown and message.kind is not Kind.HEARTBEAT:
+                self._numbers = message.writer_epoch is not None
+            run = self._run or await self._attach(message)
+            if unknown and self._numbers is not None:
+                self._recognized(run)
             self._runs.heard(run)
             await self._take(run, incoming)
         if self._run is not None:
@@ -118,7 +125,7 @@ class Writer:
         if run is None:
             return
         self.outbox.put(Commanded(run.state.run_id, command))
-        if not self._numbers:
+        if self._numbers is False:
             self._runs.obeyed(run, command)
 
     def end(self, error: BaseException | None) -> None:
@@ -149,19 +156,23 @@ class Writer:
 
     async def _attach(self, message: Message) -> LiveRun:
         """Become the writer of the run that the first message names."""
-        self._numbers = message.writer_epoch is not None
         run = await self._runs.writable(self._principal, message.run_id)
         self._check_epoch(run, message)
         if run.writer is not None:
             run.writer.end(superseded())
         run.writer, self._run = self, run
         self._safe_sequence = run.state.received if run.durable >= run.state.position else 0
-        if self._numbers:
-            limits = self._limits
-            self.outbox.put(Credited(message.run_id, limits.credit_images, limits.credit_bytes))
         for command in run.state.open_commands.values():
-            self.command(command)
+            self.outbox.put(Commanded(run.state.run_id, command))
         return run
+
+    def _recognized(self, run: LiveRun) -> None:
+        """It is known now whether the writer numbers: give it credit, or take what it was told for obeyed."""
+        if self._numbers:
+            self.outbox.put(Credited(run.state.run_id, self._limits.credit_images, self._limits.credit_bytes))
+            return
+        for command in run.state.open_commands.values():
+            self._runs.obeyed(run, command)
 
     def _check_epoch(self, run: LiveRun, message: Message) -> None:
         if message.writer_epoch is not None and message.writer_epoch != run.state.writer_epoch:
