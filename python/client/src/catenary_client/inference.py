@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -17,6 +18,7 @@ from catenary.v1.inference_requests_pb2 import (
     StreamInferenceResponse,
 )
 from catenary_client.calls import rpc_of
+from catenary_client.conversation import converse
 from catenary_client.errors import UnsupportedError, error_for
 from catenary_client.inference_chunks import OutputAssembly, requests
 from catenary_client.results import InferenceOutputs, StreamedInference
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 
 CHUNKED_FROM_BYTES: Final = 32 << 20
 """Inputs that have so many bytes together travel in pieces, where the server takes them so: it needs less memory."""
+
+MOST_UNANSWERED: Final = 16
+"""Inputs of a stream that are on their way at once: enough to keep a server busy, few enough to hear when it ends."""
 
 _TENSOR_FIELDS = frozenset(
     field.name
@@ -138,24 +143,27 @@ class InferenceCalls(SessionCalls):
             "grpc.aio.StreamStreamMultiCallable[bytes, bytes]",
             self._channel.stream_stream(rpc.path, request_serializer=None, response_deserializer=None),
         )
-        call = method(self._items(requests, outputs), timeout=timeout, metadata=self._caller.metadata)
+        call = method(None, timeout=timeout, metadata=self._caller.metadata)
+        unanswered = asyncio.Semaphore(MOST_UNANSWERED)
         try:
-            async for raw in call:
-                yield _streamed(raw)
+            async with contextlib.aclosing(converse(call, self._items(requests, outputs, unanswered))) as answers:
+                async for raw in answers:
+                    unanswered.release()
+                    yield _streamed(raw)
         except grpc.RpcError as error:
             raise error_for(self._caller.explained(failure_of(error)), rpc.path) from error
-        finally:
-            call.cancel()
 
     async def _items(
         self,
         requests: AsyncIterable[Mapping[str, ArrayLike]] | Iterable[Mapping[str, ArrayLike]],
         outputs: Sequence[str],
+        unanswered: asyncio.Semaphore,
     ) -> AsyncIterator[bytes]:
         number = 0
         async for inputs in _each(requests):
             payloads = Payloads()
             request = self._request(_arrays(inputs), inference_pb2.InputBatch(), outputs, payloads)
+            await unanswered.acquire()
             yield join(StreamInferenceRequest(correlation_id=str(number), inference=request), payloads)
             number += 1
 
@@ -201,12 +209,10 @@ class InferenceCalls(SessionCalls):
         async def attempt(remaining: float | None) -> InferenceOutputs:
             header = InferenceChunkedRequestHeader(session_id=self.session_id, inputs=prompts, output_specs=outputs)
             answer = OutputAssembly()
-            call = method(requests(header, arrays), timeout=remaining, metadata=self._caller.metadata)
-            try:
-                async for raw in call:
+            call = method(None, timeout=remaining, metadata=self._caller.metadata)
+            async with contextlib.aclosing(converse(call, requests(header, arrays))) as answers:
+                async for raw in answers:
                     answer.take(raw)
-            finally:
-                call.cancel()
             return answer.outputs()
 
         return await self._caller.attempts(rpc, attempt, within=within)

@@ -63,11 +63,14 @@ class OutputAssembly:
             ValueError: it does not follow those before it.
         """
         response, received = split(InferenceChunkedResponse, raw)
-        if response.WhichOneof("part") == "header" and self._header is None:
+        part = response.WhichOneof("part")
+        if part == "header" and self._header is None:
             self._header = response.header
             self._memory = [np.empty(each.size_bytes, np.uint8) for each in response.header.tensors]
             self._filled = [0] * len(self._memory)
             return
+        if part != "chunk":
+            raise ValueError("the server sent something else than a piece of an output out of turn")
         chunk = response.chunk
         data = received.view(chunk.data)
         index, end = chunk.tensor_index, chunk.byte_offset + data.nbytes

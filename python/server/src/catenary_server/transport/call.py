@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 from catenary_wire.payloads import Payloads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+
+
+async def _nothing() -> None:
+    pass
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +26,10 @@ class Call:
     """Seconds to the caller's deadline; None without one."""
     received: Payloads = dataclasses.field(default_factory=Payloads)
     """Large bytes of the request; its fields hold tickets for them."""
+    accept: Callable[[], Awaitable[None]] = _nothing
+    """Tells the sender of a two-way stream, ahead of the first response, that what came so far is accepted.
+
+    Not while a response may be on its way: the runtime sends one thing at a time."""
     given: Payloads = dataclasses.field(default_factory=Payloads)
     """Large bytes of the response; a servicer method puts them here and their tickets into the response."""
 

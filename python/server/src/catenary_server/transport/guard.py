@@ -6,6 +6,7 @@ session, its state and its quotas, is the application's.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -174,10 +175,20 @@ class Guard:
         self, method: Method, handler: DuplexHandler, path: str
     ) -> Callable[[AsyncIterator[bytes], Context], Awaitable[None]]:
         async def answer(messages: AsyncIterator[bytes], context: Context, caller: Caller) -> None:
-            call = caller.call()
-            async with contextlib.aclosing(handler(self._sized(method, messages), call)) as responses:
-                async for response in responses:
-                    await context.write(response)
+            accepting: list[asyncio.Future[None]] = []
+
+            async def accept() -> None:
+                accepting.append(asyncio.ensure_future(context.send_initial_metadata(())))
+                await asyncio.shield(accepting[0])
+
+            call = dataclasses.replace(caller.call(), accept=accept)
+            try:
+                async with contextlib.aclosing(handler(self._sized(method, messages), call)) as responses:
+                    async for response in responses:
+                        await context.write(response)
+            finally:
+                # A status may not overtake it, also when the handler was interrupted in between.
+                await asyncio.gather(*accepting, return_exceptions=True)
 
         async def handle(messages: AsyncIterator[bytes], context: Context) -> None:
             await self._guarded(method, context, path, lambda caller: answer(messages, context, caller))

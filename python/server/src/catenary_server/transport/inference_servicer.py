@@ -54,7 +54,8 @@ class InferenceServicer:
             yield response
 
     async def _pieces(self, messages: AsyncIterator[bytes], call: Call, session_id: str) -> AsyncIterator[Piece]:
-        """The pieces, each of which keeps the session alive."""
+        """The pieces, each of which keeps the session alive; when the first is asked for, the header has passed."""
+        await call.accept()
         async for piece in self._codec.pieces(messages):
             self._sessions.find(call.principal, session_id)
             yield piece
