@@ -163,6 +163,29 @@ def _with_training(config: dict[str, Any], *, max_epochs: int, resume_from: str 
     return config | {"training": training | {"trainer": trainer, "resume_from": resume_from}}
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processor cores")
+def test_two_processes_share_a_run_and_end_with_it(client: Client) -> None:
+    shared = ["training.trainer.accelerator=cpu", "training.trainer.devices=2", "data.batch_size=4"]
+    with client.session() as session:
+        prepared(session, [*SMALL, *shared, "training.trainer.max_epochs=2"])
+        events = list(session.train("gradient"))
+        assert events[-1].message == "Training complete (2 epochs)"
+        assert [event.epoch for event in events if event.stage == "VALIDATE"] == [0, 1]
+        session.set_trainrun(session.resolve("trainrun", "deep_svdd", [*LONG, *shared]))
+        list(session.train("statistical"))
+        running = session.train("gradient")
+        next(running)
+        assert session.stop()
+        assert list(running)[-1].status == "CANCELLED"
+        session.infer(cube=np.zeros((1, 4, 4, 96), np.float32))
+        many = session.resolve("trainrun", "deep_svdd", [*SMALL, "training.trainer.devices=64"]).values
+        with pytest.raises(CatenaryError) as refused:
+            list(session.train("gradient", training_config=many["training"]))
+        assert refused.value.reason == "CONFIG_INVALID"
+        assert [each.subject for each in refused.value.violations] == ["training.trainer.devices"]
+
+
 def test_a_checkpoint_that_is_not_there_is_said_before_the_run(client: Client) -> None:
     with client.session() as session:
         prepared(session, SMALL)
