@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STOP = command_pb2.COMMAND_TYPE_STOP_TRAINING
+BEAT: dict[str, Any] = {"heartbeat": {}}
 APPLIED = {"command_id": "c1", "applied": {"applied_at_step": 7}}
 
 
@@ -24,16 +25,16 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 
 
 def send(served: Served, seconds: int) -> Any:
-    request = command_request_pb2.SendCommandRequest(
-        run_id="run", command={"command_id": "c1", "type": STOP}, result_timeout={"seconds": seconds}
-    )
+    command = command_pb2.ControlCommand(command_id="c1", type=STOP)
+    request = command_request_pb2.SendCommandRequest(run_id="run", command=command)
+    request.result_timeout.FromSeconds(seconds)
     return served.stub.SendCommand(request, timeout=DEADLINE)
 
 
 async def idle_trainer(served: Served) -> Trainer:
     """One that has sent a heartbeat, and got a command."""
     trainer = await Trainer.register(served, commands=[{"type": STOP}])
-    await trainer.call.write(Request(session_id="run", heartbeat={}))
+    await trainer.call.write(Request(session_id="run", **BEAT))
     sent = send(served, 0)
     await trainer.until(lambda response: response.command.command_id == "c1")
     await sent
@@ -54,7 +55,8 @@ async def test_a_writer_that_numbers_gets_credit_and_acknowledgments_and_tells_r
 async def test_a_writer_that_does_not_number_is_taken_to_obey_once_that_is_known(served: Served) -> None:
     trainer = await idle_trainer(served)
     assert not (await send(served, 0)).HasField("result")
-    await trainer.call.write(Request(session_id="run", batch_data=batch(3)))
+    unnumbered: dict[str, Any] = {"batch_data": batch(3)}
+    await trainer.call.write(Request(session_id="run", **unnumbered))
     await trainer.until(lambda response: response.ack.batch_idx == 3)
     assert (await send(served, 20)).result.HasField("applied")
     assert not [r for r in trainer.seen if r.HasField("credit")]
