@@ -11,6 +11,7 @@ from application import Application, content
 from wire_client import WireClient, method
 
 from catenary_server.domain.failure import Failure, Reason
+from catenary_server.transport.interceptors.sizes import size_limit
 from catenary_server.transport.methods import Method, contract_methods
 from catenary_server.transport.server import build_routes, build_server
 from catenary_server.transport.settings import MessageSizes, TransportSettings
@@ -42,14 +43,13 @@ async def test_invalid_text_is_malformed(client: WireClient) -> None:
     assert failure.reason == "MALFORMED_MESSAGE"
 
 
-async def test_messages_above_the_limit_of_control_are_refused_on_every_rpc(
-    client: WireClient, served: list[Method]
-) -> None:
-    oversize = bytes(MessageSizes().control + 1)
+async def test_messages_above_their_limit_are_refused_on_every_rpc(client: WireClient, served: list[Method]) -> None:
+    sizes = MessageSizes()
     for each in served:
-        if each.name in ("Inference", "LoadPipelineWeights"):
-            continue
-        failure = await client.raw_failure(each.path, oversize)
+        limit = size_limit(each, sizes)
+        if limit == sizes.inference:
+            continue  # as large as the limit of the runtime
+        failure = await client.raw_failure(each.path, bytes(limit + 1))
         assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE"), each.path
         assert failure.violations
 
