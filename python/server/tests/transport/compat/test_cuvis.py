@@ -8,7 +8,7 @@ from application import content
 from fake_configs import TRAINRUN
 from wire_client import WireClient, method
 
-from catenary.v1 import plugin_pb2, plugin_service_pb2, session_requests_pb2
+from catenary.v1 import discovery_service_pb2, plugin_pb2, plugin_service_pb2, session_requests_pb2
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.transport.compat.cuvis import ALIASES, SERVICE, SUCCESS, alias_handlers
 from catenary_server.transport.guard import Guard
@@ -72,6 +72,16 @@ async def test_answers_begin_with_success_where_the_other_contract_has_it(client
         raw = await client.raw(path(name), rpc.request(session_id=session_id, **fields).SerializeToString())
         assert raw.startswith(SUCCESS), name
         rpc.response.FromString(raw)
+
+
+async def test_pipelines_are_listed_under_the_first_spelling_too(client: WireClient, session_id: str) -> None:
+    await client.call("LoadPipeline", session_id=session_id, pipeline={"config_bytes": content()})
+    await client.call("SavePipeline", session_id=session_id, pipeline_path="kept", metadata={"tags": ["mine"]})
+    request = method("ListAvailablePipelines").request(filter_tag="mine").SerializeToString()
+    answers = [await client.raw(path(name), request) for name in ("ListAvailablePipelines", "ListAvailablePipelinees")]
+    assert answers[0] == answers[1]
+    listed = discovery_service_pb2.ListAvailablePipelinesResponse.FromString(answers[0])
+    assert [each.pipeline_path for each in listed.pipelines] == ["kept.yaml"]
 
 
 async def test_failures_are_statuses_that_name_the_method_as_it_was_called(client: WireClient) -> None:
