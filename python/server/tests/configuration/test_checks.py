@@ -5,6 +5,7 @@ from catenary_server.configuration.schemas import Config
 from catenary_server.domain.pipeline import NodeConfig, PipelineConfig
 from catenary_server.domain.training import (
     CallbacksConfig,
+    CheckpointConfig,
     DataConfig,
     EarlyStoppingConfig,
     OptimizerConfig,
@@ -21,6 +22,11 @@ def stopping_on(monitor: str) -> TrainRunConfig:
     return TrainRunConfig(name="a", loss_nodes=("svdd",), training=TrainingConfig(callbacks=callbacks))
 
 
+def keeping_best_by(monitor: str) -> TrainRunConfig:
+    callbacks = CallbacksConfig(checkpoint=CheckpointConfig(monitor=monitor))
+    return TrainRunConfig(name="a", training=TrainingConfig(callbacks=callbacks), loss_nodes=("svdd",))
+
+
 @pytest.mark.parametrize(
     ("config", "subject"),
     [
@@ -34,6 +40,8 @@ def stopping_on(monitor: str) -> TrainRunConfig:
         (TrainingConfig(scheduler=SchedulerConfig(name="reduce_on_plateau")), "scheduler.monitor"),
         (TrainRunConfig(name="a", data=DataConfig(source="file")), "data.path"),
         (stopping_on("sdvv_loss"), "training.callbacks.early_stopping.monitor"),
+        (stopping_on("val_loss"), "training.callbacks.early_stopping.monitor"),
+        (keeping_best_by("sdvv_loss"), "training.callbacks.checkpoint.monitor"),
     ],
 )
 def test_what_is_probably_not_meant_is_told(config: Config, subject: str) -> None:
@@ -52,7 +60,6 @@ def test_what_is_probably_not_meant_is_told(config: Config, subject: str) -> Non
         TrainRunConfig(name="a"),
         stopping_on("svdd_loss"),
         stopping_on("val_svdd_loss"),
-        stopping_on("val_loss"),
         stopping_on("val_iou"),
     ],
 )

@@ -14,8 +14,9 @@ from trainruns import SMALL_DATA, loaded, run, small, with_training
 from catenary_server.domain.control import Applied, Command, ControlAction
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.domain.training import OptimizerConfig, Phase, Stage, TrainingJob
-from catenary_server.engine.ranks import choose_devices
+from catenary_server.engine.ranks import RankTask, choose_devices, helped
 from catenary_server.engine.scene_batches import Share, open_batches
+from catenary_server.nodes.catalog import built_in_types
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -75,6 +76,37 @@ def test_two_processes_learn_what_one_learns_and_are_gone_afterwards(
     assert float((found - expected["projection.weight"]).norm()) < 0.2 * float(moved)
     assert not torch.distributed.is_initialized()
     assert not [each for each in children() if "catenary-rank" in Path(f"/proc/{each}/cmdline").read_text()]
+
+
+@pytest.mark.slow
+def test_a_process_that_cannot_take_part_ends_the_run_and_leaves_nothing(config: TrainRunConfig) -> None:
+    task = _task(config, weights=b"no weights")
+    with pytest.raises(Failure) as caught, helped(task, lambda: None):
+        pass
+    assert caught.value.reason is Reason.WORKER_CRASHED
+    assert not torch.distributed.is_initialized()
+
+
+def test_a_stop_is_heard_while_the_others_start(config: TrainRunConfig) -> None:
+    def stop() -> None:
+        raise Failure(Reason.TRAIN_CANCELLED, "stopped")
+
+    with pytest.raises(Failure) as caught, helped(_task(config), stop):
+        pass
+    assert caught.value.reason is Reason.TRAIN_CANCELLED
+
+
+def _task(config: TrainRunConfig, weights: bytes = b"") -> RankTask:
+    assert config.pipeline is not None
+    return RankTask(
+        pipeline=config.pipeline,
+        types=built_in_types(),
+        weights=weights,
+        config=config,
+        checkpoint=None,
+        devices=("cpu", "cpu"),
+        meeting="",
+    )
 
 
 def test_the_shares_of_a_batch_are_the_batch() -> None:

@@ -35,7 +35,7 @@ def doubts(config: Config) -> Iterator[Violation]:
     """What is legal and probably not meant."""
     if isinstance(config, TrainRunConfig):
         yield from _training_doubts(config.training, "training.")
-        yield from _early_stopping_doubts(config)
+        yield from _monitor_doubts(config)
         if config.data is not None:
             yield from _data_doubts(config.data, "data.")
     elif isinstance(config, TrainingConfig):
@@ -90,15 +90,13 @@ def _data_doubts(config: DataConfig, prefix: str) -> Iterator[Violation]:
         yield Violation(f"{prefix}path", "has no effect with source synthetic")
 
 
-def _early_stopping_doubts(config: TrainRunConfig) -> Iterator[Violation]:
+def _monitor_doubts(config: TrainRunConfig) -> Iterator[Violation]:
     """Losses are reported as `<node>_loss`; only the keys of metrics depend on the node types."""
-    stopping = config.training.callbacks.early_stopping
-    if stopping is None or not stopping.monitor.endswith("_loss"):
-        return
-    node = stopping.monitor.removesuffix("_loss")
-    known = {prefix + name for name in config.loss_nodes for prefix in ("", "train_", "val_")}
-    if node not in known | {"train", "val"}:
-        names = ", ".join(f"{name}_loss" for name in config.loss_nodes) or "none"
-        yield Violation(
-            "training.callbacks.early_stopping.monitor", f"no loss is reported under this key; losses: {names}"
-        )
+    callbacks = config.training.callbacks
+    known = {f"{prefix}{name}_loss" for name in config.loss_nodes for prefix in ("", "val_")}
+    for key, callback in (("early_stopping", callbacks.early_stopping), ("checkpoint", callbacks.checkpoint)):
+        monitor = None if callback is None else callback.monitor
+        if monitor is not None and monitor.endswith("_loss") and monitor not in known:
+            names = ", ".join(f"{name}_loss" for name in config.loss_nodes) or "none"
+            fault = f"no loss is reported under this key; losses: {names}"
+            yield Violation(f"training.callbacks.{key}.monitor", fault)

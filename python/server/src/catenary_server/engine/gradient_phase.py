@@ -28,6 +28,7 @@ from catenary_server.nodes.node import StatisticalNode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.connection import Connection
 
     from catenary_server.domain.checkpoint import Checkpoint
     from catenary_server.domain.training import TrainRunConfig
@@ -89,8 +90,8 @@ def train_gradients(
     return int(trainer.current_epoch)
 
 
-def take_part(task: RankTask) -> None:
-    """The whole life of a process that helps the worker with a run."""
+def take_part(task: RankTask, ready: Connection) -> None:
+    """The whole life of a process that helps the worker with a run; `ready` hears when it is about to join."""
     die_with_worker()
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # as in the worker: Lightning uses a deprecated name
     torch.set_num_threads(1)
@@ -106,6 +107,7 @@ def take_part(task: RankTask) -> None:
     reporter = Reporter(lambda _: None, Phase.GRADIENT, StepControl())
     silent = Outlets(publish=lambda _: None, keep=lambda _: None)
     checkpoint = None if task.checkpoint is None else memoryview(task.checkpoint)
+    ready.send_bytes(b"ready")
     with joined(task):
         placing = Placing(devices, task.share)
         train_gradients(module, task.config, reporter, silent, placing=placing, checkpoint=checkpoint)

@@ -12,6 +12,7 @@ import ctypes
 import dataclasses
 import datetime as dt
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import tempfile
@@ -27,7 +28,8 @@ from catenary_server.domain.failure import Failure, Reason, Violation
 from catenary_server.engine.scene_batches import Share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
     from catenary_server.domain.pipeline import PipelineConfig
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from catenary_server.nodes.node import Node
 
 _PR_SET_PDEATHSIG = 1
+_NOTICE_SECONDS = 0.5
 _PATIENCE = dt.timedelta(days=30)
 """A paused run lets its processes wait at the next exchange for as long as the pause takes."""
 
@@ -97,15 +100,29 @@ def strategy_of(share: Share, devices: tuple[torch.device, ...]) -> DDPStrategy:
 
 
 @contextlib.contextmanager
-def helped(task: RankTask) -> Iterator[None]:
-    """Take part as the first process, while the others run; they are gone when this ends, however it does."""
+def helped(task: RankTask, at_boundary: Callable[[], None]) -> Iterator[None]:
+    """Take part as the first process, while the others run; they are gone when this ends, however it does.
+
+    Args:
+        task: what all take part in.
+        at_boundary: called now and then while the others start, so that the run hears a stop.
+
+    Raises:
+        Failure: WORKER_CRASHED if one of them ends before the run does, and what `at_boundary` raises.
+    """
     with tempfile.TemporaryDirectory(prefix="catenary-ranks-") as folder, contextlib.ExitStack() as stack:
         task = dataclasses.replace(task, meeting=str(Path(folder) / "meeting"))
-        for rank in range(1, len(task.devices)):
-            helper = _start(dataclasses.replace(task, rank=rank))
-            stack.callback(_end, helper)
+        helpers = [_start(dataclasses.replace(task, rank=rank), stack) for rank in range(1, len(task.devices))]
+        for helper in helpers:
+            helper.wait_ready(at_boundary)
         stack.enter_context(joined(task))
-        yield
+        try:
+            yield
+        except RuntimeError as error:
+            # What the exchange raises when another process is gone; the system may tell of that a little later.
+            if multiprocessing.connection.wait([helper.process.sentinel for helper in helpers], _NOTICE_SECONDS):
+                raise _lost() from error
+            raise
 
 
 @contextlib.contextmanager
@@ -133,22 +150,44 @@ def die_with_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _start(task: RankTask) -> SpawnProcess:
+@dataclasses.dataclass(frozen=True)
+class _Helper:
+    process: SpawnProcess
+    ready: Connection
+
+    def wait_ready(self, at_boundary: Callable[[], None]) -> None:
+        """Wait until it is about to join; whoever joins waits for all, so one that cannot must be noticed before."""
+        while not multiprocessing.connection.wait([self.ready, self.process.sentinel], _NOTICE_SECONDS):
+            at_boundary()
+        try:
+            self.ready.recv_bytes()
+        except EOFError as error:
+            raise _lost() from error
+
+    def end(self) -> None:
+        """The first process has all that is wanted; whatever a helper still does is for nothing."""
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.ready.close()
+
+
+def _start(task: RankTask, stack: contextlib.ExitStack) -> _Helper:
     # Spawned, not forked: this process has threads, and perhaps CUDA, that a copy could not use.
     from catenary_server.engine.gradient_phase import take_part  # noqa: PLC0415 - that module starts from this one
 
-    helper = multiprocessing.get_context("spawn").Process(
-        target=take_part, args=(task,), daemon=True, name=f"catenary-rank-{task.rank}"
-    )
-    helper.start()
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=take_part, args=(task, theirs), daemon=True, name=f"catenary-rank-{task.rank}")
+    process.start()
+    theirs.close()
+    helper = _Helper(process, ours)
+    stack.callback(helper.end)
     return helper
 
 
-def _end(helper: SpawnProcess) -> None:
-    """The first process has all that is wanted; whatever a helper still does is for nothing."""
-    helper.kill()
-    helper.join()
-    helper.close()
+def _lost() -> Failure:
+    return Failure(Reason.WORKER_CRASHED, "a process that shared the run ended: train again, or on fewer devices")
 
 
 def _backend(device: torch.device) -> str:

@@ -183,7 +183,7 @@ class TorchEngine(Engine):
             if len(devices) > 1:
                 task = self._rank_task(module, job, devices)
                 placing = Placing(devices, task.share)
-                stack.enter_context(helped(task))
+                stack.enter_context(helped(task, reporter.at_boundary))
             epochs = train_gradients(module, job.config, reporter, outlets, placing=placing, checkpoint=job.checkpoint)
         return f"Training complete ({epochs} epochs)"
 
