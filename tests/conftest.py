@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,9 +30,19 @@ def artifact_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, data_root: Path, artifact_root: Path) -> Iterator[str]:
+def unix_socket() -> Iterator[Path]:
+    """The server's socket; in a folder of its own, as the system takes short paths only."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "s"
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, data_root: Path, artifact_root: Path, unix_socket: Path
+) -> Iterator[str]:
     """`host:port` of a running server."""
     arguments = ["--data", str(data_root), "--artifacts", str(artifact_root), "--configs", str(REPOSITORY / "configs")]
+    arguments += ["--unix-socket", str(unix_socket)]
     scenes = os.environ.get("CATENARY_SCENES")
     if scenes:
         arguments += ["--data", scenes]

@@ -181,6 +181,14 @@ async def test_many_requests_in_pieces_at_once_do_not_mix(server: str) -> None:
         np.testing.assert_allclose(outputs["unit.normalized"], unit(cube), rtol=1e-5)
 
 
+@pytest.mark.usefixtures("server")
+def test_a_client_on_the_same_machine_may_use_the_socket(unix_socket: Path) -> None:
+    with Client(f"unix:{unix_socket}") as client, client.session() as session:
+        session.load_pipeline(PIPELINE)
+        found = session.infer_chunked(data=LARGE)["unit.normalized"]
+    np.testing.assert_allclose(found, unit(LARGE), rtol=1e-5)
+
+
 def test_more_than_there_is_room_for_is_refused_by_its_header(server: str, tmp_path: Path) -> None:
     sparse = tmp_path / "cube"
     with sparse.open("wb") as file:

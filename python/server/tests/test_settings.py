@@ -43,8 +43,9 @@ def test_a_network_address_needs_encryption_and_tokens_or_consent(tmp_path: Path
 
 def test_a_certificate_goes_with_its_key(tmp_path: Path) -> None:
     for option in encryption(tmp_path):
+        alone: dict[str, Any] = {option: tmp_path / "file"}
         with pytest.raises(SettingsError, match="belong together"):
-            settings(tmp_path, **{option: tmp_path / "file"}).check()
+            settings(tmp_path, **alone).check()
     with pytest.raises(SettingsError, match="--tls-client-ca"):
         settings(tmp_path, tls_client_ca=tmp_path / "file").check()
 
@@ -59,3 +60,9 @@ def test_the_largest_request_must_find_room(tmp_path: Path) -> None:
 def test_a_missing_root_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="nowhere"):
         Settings(configs=(tmp_path / "nowhere",), artifacts=tmp_path).check()
+
+
+def test_a_socket_has_a_path_that_the_system_takes(tmp_path: Path) -> None:
+    settings(tmp_path, unix_socket=tmp_path / "s").check()
+    with pytest.raises(SettingsError, match="--unix-socket"):
+        settings(tmp_path, unix_socket=tmp_path / ("s" * 108)).check()

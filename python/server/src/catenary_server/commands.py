@@ -210,6 +210,11 @@ def default_configs() -> tuple[Path, ...]:
 )
 @click.option("--no-reflection", is_flag=True, help="Do not describe the services to clients that ask.")
 @click.option(
+    "--unix-socket",
+    type=click.Path(path_type=Path),
+    help="Listen on this socket too, for clients of the same user on this machine: unix:PATH.",
+)
+@click.option(
     "--port-file", type=click.Path(path_type=Path), help="File to write host:port to, once requests are answered."
 )
 @click.option(
@@ -272,6 +277,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         grace=options["grace"],
         reflection=not options["no_reflection"],
         port_file=options["port_file"],
+        unix_socket=None if options["unix_socket"] is None else options["unix_socket"].absolute(),
         sessions=limits,
         worker_memory=None if options["worker_memory"] is None else options["worker_memory"] * MEBIBYTE,
         plugins=_allowances(options["plugins"]),

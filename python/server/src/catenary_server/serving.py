@@ -71,6 +71,7 @@ def transport_settings(settings: Settings, access: Access) -> TransportSettings:
         reflection=settings.reflection,
         loopback=settings.loopback,
         credentials=access.credentials(),
+        unix_socket=settings.unix_socket,
     )
 
 

@@ -11,6 +11,7 @@ from catenary_server.application.telemetry_upkeep import Retention
 from catenary_server.domain.telemetry import TelemetryLimits
 from catenary_server.plugins.allowance import Allowance  # noqa: TC001 - a dataclass field
 from catenary_server.transport.settings import CallLimits
+from catenary_server.transport.unix_socket import MAX_PATH_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +65,7 @@ class Settings:
     grace: float = 10.0
     reflection: bool = True
     port_file: Path | None = None
+    unix_socket: Path | None = None
     sessions: SessionLimits = dataclasses.field(default_factory=SessionLimits)
     worker_memory: int | None = None
     plugins: tuple[Allowance, ...] = ()
@@ -81,6 +83,9 @@ class Settings:
         self._check_exposure()
         if self.calls.memory < self.max_message_size:
             message = "a request of --max-message-size would never find room: raise --max-request-memory"
+            raise SettingsError(message)
+        if self.unix_socket is not None and len(bytes(self.unix_socket)) > MAX_PATH_BYTES:
+            message = f"--unix-socket has a path of more than {MAX_PATH_BYTES} bytes, which no socket may have"
             raise SettingsError(message)
         for root in (*self.configs, *self.data):
             if not root.is_dir():

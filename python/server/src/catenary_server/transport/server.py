@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from catenary_server.transport import reflection
+from catenary_server.transport import reflection, unix_socket
 from catenary_server.transport.codec.inference_stream import InferenceStreamCodec
 from catenary_server.transport.compat import cuvis, proposal
 from catenary_server.transport.config_servicer import ConfigServicer
@@ -29,8 +29,11 @@ from catenary_server.transport.session_servicer import SessionServicer
 from catenary_server.transport.settings import MEBIBYTE, CallLimits
 from catenary_server.transport.telemetry_servicer import TelemetryServicer
 from catenary_server.transport.training_servicer import TrainingServicer
+from catenary_server.transport.unix_socket import SocketTakenError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from catenary_server.application.discovery import Described
     from catenary_server.transport.interceptors.authentication import Authenticator
     from catenary_server.transport.routes import Routes, Servicer
@@ -88,8 +91,16 @@ class GrpcServer:
             port = self._listen()
         except RuntimeError as error:
             raise ListenError(f"cannot listen on {self._settings.address}: it is taken or not here") from error
+        if self._settings.unix_socket is not None:
+            self._listen_locally(self._settings.unix_socket)
         await self._server.start()
         return port
+
+    def _listen_locally(self, path: Path) -> None:
+        try:
+            unix_socket.listen(self._server, path)
+        except (RuntimeError, SocketTakenError) as error:
+            raise ListenError(f"cannot listen on {path}: {error}") from error
 
     def _listen(self) -> int:
         address, credentials = self._settings.address, self._settings.credentials
@@ -112,6 +123,8 @@ class GrpcServer:
         await self.begin_drain()
         await self._drain.ended(grace)
         await self._server.stop(min(grace, LAST_WORDS_SECONDS))
+        if self._settings.unix_socket is not None:
+            self._settings.unix_socket.unlink(missing_ok=True)
 
     async def wait_closed(self) -> None:
         """Wait until the server has stopped."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path  # noqa: TC003 - a dataclass field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class TransportSettings:
     """True if only this machine can connect; then reflection needs no authentication."""
     credentials: grpc.ServerCredentials | None = None
     """Of an encrypted port; None does not encrypt."""
+    unix_socket: Path | None = None
+    """A socket for clients of the same user on this machine, beside the port."""
 
     @property
     def address(self) -> str:
