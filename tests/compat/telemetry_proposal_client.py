@@ -5,6 +5,7 @@ A program of its own, so that its stubs do not meet ours. Prints every response 
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import queue
@@ -24,9 +25,8 @@ BATCHES = 5
 
 def main(stubs: str, address: str) -> None:
     sys.path.insert(0, stubs)
-    import telemetry_pb2  # noqa: PLC0415 - generated just now
-    import telemetry_pb2_grpc  # noqa: PLC0415
-
+    telemetry_pb2 = importlib.import_module("telemetry_pb2")  # generated just now
+    telemetry_pb2_grpc = importlib.import_module("telemetry_pb2_grpc")
     stub = telemetry_pb2_grpc.TelemetryServiceStub(grpc.insecure_channel(address))
     session = telemetry_pb2.SessionInfo(session_id="train_001", client_name="pytorch_trainer", client_version="1.0.0")
     tell(stub.RegisterTrainingSession(session, timeout=20))

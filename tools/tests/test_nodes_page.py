@@ -20,5 +20,6 @@ def test_every_node_type_has_its_place_with_ports_parameters_and_paper() -> None
         entry = rest.partition("\n### ")[0].partition("\n## ")[0]
         assert spec.description in entry
         assert spec.citation in entry
-        for each in (*spec.inputs, *spec.outputs, *spec.params):
-            assert f"| `{each.name}` |" in entry
+        ports = [port.name for port in (*spec.inputs, *spec.outputs)]
+        for name in (*ports, *(param.name for param in spec.params)):
+            assert f"| `{name}` |" in entry

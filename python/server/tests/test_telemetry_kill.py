@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from served_telemetry import DEADLINE, Request, batch
+from served_telemetry import DEADLINE, EOF, Request, batch
 
 from catenary.telemetry.v1 import registration_pb2, telemetry_service_pb2_grpc
 from catenary_recordlog import RecordReader
@@ -53,10 +53,10 @@ class Writer:
                 request = registration_pb2.RegisterTrainingSessionRequest(
                     session_id=self.run_id, resume_token=self.token
                 )
-                registered: Any = await stub.RegisterTrainingSession(request, timeout=DEADLINE)  # type: ignore[misc]
+                registered = await stub.RegisterTrainingSession(request, timeout=DEADLINE)
                 assert registered.resume_from_sequence > self.durable, "an acknowledged message was lost"
                 self.token = registered.resume_token
-                call: Any = stub.StreamTelemetry()  # type: ignore[call-arg]
+                call = stub.StreamTelemetry(None)
                 reading = asyncio.create_task(self._read(call))
                 try:
                     await self._send(call, registered)
@@ -66,13 +66,13 @@ class Writer:
     async def _send(self, call: Any, registered: Any) -> None:
         sequence = registered.resume_from_sequence
         for number in range(max(sequence - 3, 1), 1 << 30):
-            message = Request(session_id=self.run_id, sequence=number, writer_epoch=registered.writer_epoch)
-            message.batch_data.MergeFrom(Request(batch_data=batch(number, images=2)).batch_data)
-            await call.write(message)
+            payload = batch(number, images=2)
+            epoch = registered.writer_epoch
+            await call.write(Request(session_id=self.run_id, sequence=number, writer_epoch=epoch, batch_data=payload))
 
     async def _read(self, call: Any) -> None:
         with contextlib.suppress(grpc.aio.AioRpcError, asyncio.CancelledError):
-            while (response := await call.read()) is not grpc.aio.EOF:
+            while (response := await call.read()) is not EOF:
                 self.durable = max(self.durable, response.ack.durable_sequence)
 
 

@@ -12,8 +12,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from served_telemetry import DEADLINE, Request, batch, png
+from served_telemetry import DEADLINE, Image, Request, batch, png
 
+from catenary.telemetry.v1 import telemetry_pb2, training_pb2
 from catenary_server.application.telemetry import Telemetry
 from catenary_server.application.telemetry_registrations import LEAST_FREE_BYTES
 from catenary_server.application.telemetry_upkeep import Retention
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
 
     from catenary_server.application.telemetry_live import LiveRun
 
-CANCELLED = Request(session_id="run", status_update={"status": 100}).SerializeToString()
+CANCELLED = Request(
+    session_id="run", status_update=telemetry_pb2.StatusUpdate(status=training_pb2.TRAINING_STATUS_CANCELLED)
+).SerializeToString()
 
 
 @contextlib.asynccontextmanager
@@ -64,8 +67,8 @@ async def begun(
 
 
 def said(index: int, run_id: str = "run", filler: int = 0) -> bytes:
-    images = [{"image_bytes": png(filler=filler)}] if filler else []
-    return Request(session_id=run_id, batch_data={**batch(index), "images": images}).SerializeToString()
+    images = [Image(image_bytes=png(filler=filler))] if filler else []
+    return Request(session_id=run_id, batch_data=batch(index, images)).SerializeToString()
 
 
 async def steps(telemetry: Telemetry, run: LiveRun) -> list[int]:

@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import json
 import pickle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.domain.weights_file import MAX_HEADER_BYTES, PREFIX_BYTES, check_header, header_length
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 TENSORS: dict[str, NDArray[Any]] = {
     "a.weight": np.zeros((2, 3), np.float32),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 
-from catenary.telemetry.v1 import registration_pb2, stream_pb2, telemetry_service_pb2_grpc
+from catenary.telemetry.v1 import registration_pb2, stream_pb2, telemetry_pb2, telemetry_service_pb2_grpc
 from catenary_server.application.discovery import TelemetryAlone
 from catenary_server.domain.telemetry import TelemetryLimits
 from catenary_server.telemetry_wiring import TelemetrySettings, telemetry_parts
@@ -20,15 +20,19 @@ from catenary_server.transport.server import build_telemetry_server
 from catenary_server.transport.settings import TransportSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from pathlib import Path
 
     from catenary_server.application.telemetry import Telemetry
 
 DEADLINE = 20.0
 
+EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined] # the stubs leave it out
+"""What reading from a stream gives at its end."""
+
 Request = stream_pb2.StreamTelemetryRequest
 Response = stream_pb2.StreamTelemetryResponse
+Image = telemetry_pb2.ImageData
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,8 +89,8 @@ class Trainer:
         """Read until a response is as wanted."""
         async with asyncio.timeout(DEADLINE):
             while True:
-                response = await self.call.read()
-                assert response is not grpc.aio.EOF, "the stream ended"
+                response: Response = await self.call.read()
+                assert response is not EOF, "the stream ended"
                 self.seen.append(response)
                 if wanted(response):
                     return response
@@ -100,7 +104,7 @@ class Trainer:
         """Half-close, read to the end and return all responses; the stream must end well."""
         await self.call.done_writing()
         async with asyncio.timeout(DEADLINE):
-            while (response := await self.call.read()) is not grpc.aio.EOF:
+            while (response := await self.call.read()) is not EOF:
                 self.seen.append(response)
             assert await self.call.code() is grpc.StatusCode.OK, await self.call.details()
         return self.seen
@@ -119,15 +123,16 @@ def png(width: int = 2, height: int = 2, filler: int = 0) -> bytes:
     )
 
 
-def batch(index: int = 0, images: int = 0, **fields: Any) -> dict[str, Any]:
-    """The payload of one batch."""
-    return {
-        "epoch": 1,
-        "batch_idx": index,
-        "batch_size": 16,
-        "batch_loss": 1.0 / (index + 1),
-        "batch_accuracy": 0.5,
-        "global_step": index,
-        "images": [{"image_bytes": png(filler=20 + i), "format": "png"} for i in range(images)],
-        **fields,
-    }
+def batch(index: int = 0, images: int | Iterable[Image] = 0) -> telemetry_pb2.BatchData:
+    """The payload of one batch, with these images or with so many that differ."""
+    if isinstance(images, int):
+        images = [Image(image_bytes=png(filler=20 + i), format="png") for i in range(images)]
+    return telemetry_pb2.BatchData(
+        epoch=1,
+        batch_idx=index,
+        batch_size=16,
+        batch_loss=1.0 / (index + 1),
+        batch_accuracy=0.5,
+        global_step=index,
+        images=images,
+    )

@@ -32,7 +32,7 @@ def chunk(offset: int, content: bytes, file_index: int = 0) -> Any:
 
 def opened(client: WireClient) -> Any:
     upload = client.channel.stream_unary(RPC.path, RPC.request.SerializeToString, RPC.response.FromString)
-    return upload(timeout=20.0)
+    return upload(None, timeout=20.0)
 
 
 async def uploaded(client: WireClient, *messages: Any) -> Any:

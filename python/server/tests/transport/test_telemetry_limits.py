@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-from served_telemetry import DEADLINE, Request, Served, Trainer, batch, png, serving
+from served_telemetry import DEADLINE, EOF, Image, Request, Served, Trainer, batch, png, serving
 
-from catenary.telemetry.v1 import command_request_pb2, registration_pb2, run_request_pb2, stream_pb2, watch_pb2
+from catenary.telemetry.v1 import (
+    command_pb2,
+    command_request_pb2,
+    registration_pb2,
+    run_request_pb2,
+    stream_pb2,
+    watch_pb2,
+)
 from catenary.v1 import error_pb2
 from catenary_server.application import telemetry_ingest, telemetry_live, telemetry_reply, telemetry_runs
 from catenary_server.domain.failure import Failure, Reason
@@ -35,7 +42,7 @@ async def to_the_end(call: Any) -> tuple[list[Any], str]:
     found: list[Any] = []
     try:
         async with asyncio.timeout(DEADLINE):
-            while (message := await call.read()) is not grpc.aio.EOF:
+            while (message := await call.read()) is not EOF:
                 found.append(message)
     except grpc.aio.AioRpcError as error:
         return found, failure_of(error).reason
@@ -79,10 +86,10 @@ async def test_an_image_can_be_named_as_long_as_it_is_kept(served: Served, monke
     monkeypatch.setattr(telemetry_live, "KEPT_IMAGES", 2)
     trainer = await Trainer.register(served)
     for name in (b"a", b"b", b"c"):
-        image = {"image_bytes": png(), "content_sha256": name * 32}
-        await trainer.send(batch_data={**batch(), "images": [image]})
+        image = Image(image_bytes=png(), content_sha256=name * 32)
+        await trainer.send(batch_data=batch(images=[image]))
     for name in (b"c", b"b", b"a"):
-        await trainer.send(batch_data={**batch(), "images": [{"content_sha256": name * 32}]})
+        await trainer.send(batch_data=batch(images=[Image(content_sha256=name * 32)]))
     rejections = [r.rejection.sequence for r in await trainer.finish() if r.HasField("rejection")]
     assert rejections == [6]
 
@@ -138,11 +145,14 @@ async def test_replies_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_commands_are_read_again_from_the_log(tmp_path: Path) -> None:
-    def command(name: str) -> Any:
-        return command_request_pb2.SendCommandRequest(run_id="run", command={"command_id": name, "type": 3})
+    stop = command_pb2.COMMAND_TYPE_STOP_TRAINING
+
+    def command(name: str) -> command_request_pb2.SendCommandRequest:
+        asked = command_pb2.ControlCommand(command_id=name, type=stop)
+        return command_request_pb2.SendCommandRequest(run_id="run", command=asked)
 
     async with serving(tmp_path) as served:
-        trainer = await Trainer.register(served, commands=[{"type": 3}])
+        trainer = await Trainer.register(served, commands=[{"type": stop}])
         await trainer.send(batch_data=batch())
         await trainer.until_durable()
         for name in ("answered", "open"):

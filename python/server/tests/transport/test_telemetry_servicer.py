@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-from served_telemetry import DEADLINE, Request, Response, Served, Trainer, batch, png, serving
+from served_telemetry import DEADLINE, EOF, Image, Request, Response, Served, Trainer, batch, png, serving
 
-from catenary.telemetry.v1 import metric_query_pb2, registration_pb2, run_pb2, run_request_pb2, stream_pb2, training_pb2
+from catenary.telemetry.v1 import (
+    metric_query_pb2,
+    registration_pb2,
+    run_pb2,
+    run_request_pb2,
+    stream_pb2,
+    telemetry_pb2,
+    training_pb2,
+)
 from catenary.v1 import error_pb2
 from catenary_server.domain.telemetry import TelemetryLimits
 from catenary_wire.errors import failure_of
@@ -40,7 +48,7 @@ async def end_of(trainer: Trainer) -> Failure:
     """How the stream of a trainer fails."""
 
     async def to_the_end() -> None:
-        while (response := await trainer.call.read()) is not grpc.aio.EOF:
+        while (response := await trainer.call.read()) is not EOF:
             trainer.seen.append(response)
 
     return await failure(to_the_end())
@@ -53,7 +61,8 @@ def lose_index(folder: Path) -> None:
 
 async def run_of(served: Served, run_id: str = "run") -> run_pb2.Run:
     response = await served.stub.GetRun(run_request_pb2.GetRunRequest(run_id=run_id), timeout=DEADLINE)
-    return response.run
+    run: run_pb2.Run = response.run
+    return run
 
 
 async def losses(served: Served, name: str = "batch_loss") -> tuple[list[int], list[float]]:
@@ -118,7 +127,7 @@ async def test_heartbeats_are_neither_acknowledged_nor_stored(served: Served) ->
     await trainer.until_durable()
     position = (await run_of(served)).last_sequence
     for number in range(5):
-        await trainer.call.write(Request(session_id="run", heartbeat={"sequence_number": number}))
+        await trainer.call.write(Request(session_id="run", heartbeat=telemetry_pb2.Heartbeat(sequence_number=number)))
     seen = len(trainer.seen)
     await trainer.finish()
     assert {r.ack.received_sequence for r in trainer.seen[seen:]} <= {1}
@@ -137,20 +146,20 @@ async def test_too_many_images_reject_the_batch_and_the_stream_goes_on(served: S
 @pytest.mark.parametrize(
     "image",
     [
-        {"image_bytes": png(513, 4)},
-        {"image_bytes": b"GIF89a"},
-        {"image_bytes": png(), "width": 9000},
-        {"image_bytes": png(), "width": 3},
-        {"image_bytes": png(), "format": "jpeg"},
-        {"image_bytes": png(), "channels": 2},
-        {"content_sha256": bytes(32)},
-        {},
+        Image(image_bytes=png(513, 4)),
+        Image(image_bytes=b"GIF89a"),
+        Image(image_bytes=png(), width=9000),
+        Image(image_bytes=png(), width=3),
+        Image(image_bytes=png(), format="jpeg"),
+        Image(image_bytes=png(), channels=2),
+        Image(content_sha256=bytes(32)),
+        Image(),
     ],
 )
-async def test_a_bad_image_is_rejected_alone(served: Served, image: dict[str, Any]) -> None:
+async def test_a_bad_image_is_rejected_alone(served: Served, image: Image) -> None:
     trainer = await Trainer.register(served)
-    images = [{"image_bytes": png(filler=1)}, image, {"image_bytes": png(filler=2)}]
-    await trainer.send(batch_data={**batch(1), "images": images})
+    images = [Image(image_bytes=png(filler=1)), image, Image(image_bytes=png(filler=2))]
+    await trainer.send(batch_data=batch(1, images))
     (rejection,) = [r.rejection for r in await trainer.finish() if r.HasField("rejection")]
     assert (rejection.sequence, rejection.image_index) == (1, 1)
     assert rejection.reason == error_pb2.ERROR_REASON_IMAGE_INVALID
@@ -172,7 +181,8 @@ async def test_a_broken_rule_rejects_one_message(served: Served) -> None:
 
 
 async def test_bytes_that_are_no_message_end_the_stream(served: Served) -> None:
-    raw = served.channel.stream_stream("/catenary.telemetry.v1.TelemetryService/StreamTelemetry", None, None)()
+    path = "/catenary.telemetry.v1.TelemetryService/StreamTelemetry"
+    raw: Any = served.channel.stream_stream(path, None, None)(None)
     await raw.write(b"\xff\xff\xff")
     assert Response.FromString(await raw.read()).error.code == stream_pb2.ErrorResponse.ERROR_CODE_INVALID_DATA
     assert (await failure(raw.read())).reason == "MALFORMED_MESSAGE"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from served_telemetry import DEADLINE, Request, Served, Trainer, batch, png, serving
+from served_telemetry import DEADLINE, EOF, Image, Request, Served, Trainer, batch, png, serving
 
 from catenary.telemetry.v1 import (
     command_pb2,
@@ -50,7 +50,7 @@ async def read_until(call: Any, wanted: Callable[[Seen], bool]) -> list[Seen]:
     async with asyncio.timeout(DEADLINE):
         while not found or not wanted(found[-1]):
             message = await call.read()
-            assert message is not grpc.aio.EOF, "the watch ended"
+            assert message is not EOF, "the watch ended"
             found.append(message)
     return found
 
@@ -58,7 +58,7 @@ async def read_until(call: Any, wanted: Callable[[Seen], bool]) -> list[Seen]:
 async def read_all(call: Any) -> list[Seen]:
     found: list[Seen] = []
     async with asyncio.timeout(DEADLINE):
-        while (message := await call.read()) is not grpc.aio.EOF:
+        while (message := await call.read()) is not EOF:
             found.append(message)
     return found
 
@@ -78,7 +78,7 @@ def said(messages: list[Seen], payload: str) -> list[Seen]:
 
 
 def send(served: Served, command: dict[str, Any], seconds: int = 0) -> Any:
-    request = command_request_pb2.SendCommandRequest(run_id="run", command=command)
+    request = command_request_pb2.SendCommandRequest(run_id="run", command=command_pb2.ControlCommand(**command))
     if seconds:
         request.result_timeout.seconds = seconds
     return served.stub.SendCommand(request, timeout=DEADLINE)
@@ -151,9 +151,9 @@ async def test_a_viewer_that_does_not_read_delays_nobody(served: Served) -> None
     idle = watch(served, after_sequence=0)
     await idle.read()
     reading = watch(served, after_sequence=0)
-    image = {"image_bytes": png(filler=100_000)}
+    image = Image(image_bytes=png(filler=100_000))
     for index in range(100):
-        await trainer.send(batch_data={**batch(index), "images": [image] * 16})
+        await trainer.send(batch_data=batch(index, images=[image] * 16))
     await trainer.until_durable()
     seen = await read_until(reading, lambda each: each.record.batch_data.batch_idx == 99)
     assert len(said(seen, "batch_data")) == 100
@@ -179,8 +179,8 @@ async def test_images_come_no_faster_than_asked_for(served: Served) -> None:
 async def test_an_image_that_is_only_named_is_shown_in_full(served: Served) -> None:
     trainer = await Trainer.register(served)
     digest = b"h" * 32
-    await trainer.send(batch_data={**batch(1), "images": [{"image_bytes": png(), "content_sha256": digest}]})
-    await trainer.send(batch_data={**batch(2), "images": [{"content_sha256": digest}]})
+    await trainer.send(batch_data=batch(1, images=[Image(image_bytes=png(), content_sha256=digest)]))
+    await trainer.send(batch_data=batch(2, images=[Image(content_sha256=digest)]))
     await trainer.until_durable()
     (first,) = await read_until(watch(served), is_kind("snapshot"))
     assert first.snapshot.latest_batch.batch_idx == 2
@@ -306,7 +306,7 @@ async def test_viewers_are_told_when_the_writer_changes(served: Served) -> None:
     served.telemetry.runs.silenced(served.telemetry.runs.find("anonymous", "run"))
     silent = (await read_until(call, is_kind("run_changed")))[-1]
     assert silent.run_changed.writer_state == run_pb2.WRITER_STATE_SILENT
-    await trainer.call.write(Request(session_id="run", heartbeat={}))
+    await trainer.call.write(Request(session_id="run", heartbeat=telemetry_pb2.Heartbeat()))
     live = (await read_until(call, is_kind("run_changed")))[-1]
     assert live.run_changed.writer_state == run_pb2.WRITER_STATE_LIVE
     assert live.sequence > silent.sequence

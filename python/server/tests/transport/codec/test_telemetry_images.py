@@ -98,7 +98,8 @@ def test_a_message_that_is_cut_short_never_reads_beyond_its_end(
 
 @pytest.mark.parametrize("size", [127, 128, 16_383, 16_384, (1 << 21) - 1, 1 << 21, 3_000_000])
 def test_images_of_any_size_are_found(size: int) -> None:
-    request = Request(batch_data={"images": [{"image_bytes": bytes(size), "width": 7}, {"image_bytes": b"x"}]})
+    both = [telemetry_pb2.ImageData(image_bytes=bytes(size), width=7), telemetry_pb2.ImageData(image_bytes=b"x")]
+    request = Request(batch_data=telemetry_pb2.BatchData(images=both))
     found = split(request.SerializeToString())
     assert [len(image) for image in found.images] == [size, 1]
     assert [image.width for image in Request.FromString(found.rest).batch_data.images] == [7, 0]

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from served_telemetry import DEADLINE, Request, Response, Served, batch, serving
 
-from catenary.telemetry.v1 import command_request_pb2, metric_query_pb2, registration_pb2, stream_pb2
+from catenary.telemetry.v1 import (
+    command_pb2,
+    command_request_pb2,
+    metric_query_pb2,
+    registration_pb2,
+    stream_pb2,
+    telemetry_pb2,
+)
 from catenary_wire.errors import failure_of
 
 if TYPE_CHECKING:
@@ -38,7 +46,7 @@ async def register(served: Served, name: str = "train_001") -> Any:
 
 def stream(served: Served) -> Any:
     path = f"{SERVICE}/StreamTelemetry"
-    return served.channel.stream_stream(path, Request.SerializeToString, Response.FromString)()
+    return served.channel.stream_stream(path, Request.SerializeToString, Response.FromString)(None)
 
 
 async def rest_of(call: Any) -> list[Response]:
@@ -46,10 +54,10 @@ async def rest_of(call: Any) -> list[Response]:
         return [response async for response in call]
 
 
-def without_step(index: int, images: int = 0) -> dict[str, Any]:
-    fields = batch(index, images)
-    del fields["global_step"]
-    return fields
+def without_step(index: int, images: int = 0) -> telemetry_pb2.BatchData:
+    payload = batch(index, images)
+    payload.ClearField("global_step")
+    return payload
 
 
 async def test_each_batch_gets_one_acknowledgment_with_its_index(served: Served) -> None:
@@ -59,8 +67,8 @@ async def test_each_batch_gets_one_acknowledgment_with_its_index(served: Served)
     call = stream(served)
     for index in (5, 6, 7):
         await call.write(Request(session_id="train_001", batch_data=without_step(index, images=2)))
-        await call.write(Request(session_id="train_001", heartbeat={"sequence_number": index}))
-    await call.write(Request(session_id="train_001", epoch_data={"epoch": 1}))
+        await call.write(Request(session_id="train_001", heartbeat=telemetry_pb2.Heartbeat(sequence_number=index)))
+    await call.write(Request(session_id="train_001", epoch_data=telemetry_pb2.EpochData(epoch=1)))
     await call.done_writing()
     responses = await rest_of(call)
     assert [response.ack.batch_idx for response in responses if response.ack.success] == [5, 6, 7]
@@ -113,8 +121,11 @@ async def test_it_obeys_every_command_when_it_is_told(served: Served) -> None:
     call = stream(served)
     await call.write(Request(session_id="train_001", batch_data=without_step(1)))
     assert (await call.read()).ack.success
+    smaller = command_pb2.COMMAND_TYPE_ADJUST_BATCH_SIZE
     request = command_request_pb2.SendCommandRequest(
-        run_id="train_001", command={"command_id": "c", "type": 4, "batch_size": 32}, result_timeout={"seconds": 20}
+        run_id="train_001",
+        command=command_pb2.ControlCommand(command_id="c", type=smaller, batch_size=32),
+        result_timeout=Duration(seconds=20),
     )
     answer = served.stub.SendCommand(request, timeout=DEADLINE)
     command = (await call.read()).command
