@@ -10,7 +10,22 @@ from catenary_server.transport.settings import MessageSizes
 if TYPE_CHECKING:
     from catenary_server.transport.services import Services
 
-CLAIMED = {"datasets", "discovery", "visualization", "pipeline-transfer", "profiling", "sessions", "configs", "pipelines", "plugins", "training", "evaluation", "inference", "stream-inference", "chunked-inference"}
+CLAIMED = {
+    "datasets",
+    "discovery",
+    "visualization",
+    "pipeline-transfer",
+    "profiling",
+    "sessions",
+    "configs",
+    "pipelines",
+    "plugins",
+    "training",
+    "evaluation",
+    "inference",
+    "stream-inference",
+    "chunked-inference",
+}
 
 NOT_BUILT = {
     "catenary.telemetry.v1.TelemetryService": {
