@@ -232,18 +232,20 @@ async def test_the_core_is_for_asyncio(server: ScriptedServer) -> None:
 def test_public_names_change_on_purpose_only() -> None:
     assert catenary_client.__all__ == [
         "NO_RETRY", "AlreadyExistsError", "AsyncClient", "AsyncSession", "AuthenticationError", "BusyError",
-        "CatenaryError", "Client", "ConfigCheck", "ConfigError", "ConnectionFailedError", "DataLossError",
-        "DeadlineError", "DownloadedPipeline", "InferenceOutputs", "InsecureTokenError", "InvalidRequestError", "LimitExceededError",
-        "LoadedWeights",
-        "MessageTooLargeError", "NodeParameter", "NodePort", "NodeTimes", "NodeType", "NotFoundError", "PermissionDeniedError", "Phase", "Plugin", "PortSpec", "PreconditionError",
-        "ResolvedConfig", "RestoredTrainRun", "RetryPolicy", "RunFailedError", "SavedPipeline", "SavedTrainRun",
-        "SearchPaths", "ServerFaultError", "Session", "SessionNotFoundError", "Split", "StreamedInference", "TensorError", "TrainProgress",
+        "CatenaryError", "Client", "CommandOutcome", "ConfigCheck", "ConfigError", "ConnectionFailedError",
+        "DataLossError", "DeadlineError", "DownloadedPipeline", "InferenceOutputs", "InsecureTokenError",
+        "InvalidRequestError", "LimitExceededError", "LoadedWeights", "MessageTooLargeError", "MetricSeries",
+        "NodeParameter", "NodePort", "NodeTimes", "NodeType", "NotFoundError", "PermissionDeniedError", "Phase",
+        "Plugin", "PortSpec", "PreconditionError", "ResolvedConfig", "RestoredTrainRun", "RetryPolicy", "RunEvent",
+        "RunFailedError", "SavedPipeline", "SavedTrainRun", "SearchPaths", "ServerFaultError", "Session",
+        "SessionNotFoundError", "Split", "StreamedInference", "TelemetryRun", "TensorError", "TrainProgress",
         "UnavailableError", "UnsupportedError", "UploadProgress", "tls_credentials",
     ]  # fmt: skip
     public = sorted(name for name in dir(catenary_client.Session) if not name.startswith("_"))
     assert public == [
-        "close", "configs", "draw", "evaluate", "get", "infer", "infer_chunked", "infer_stream", "inputs", "load_pipeline", "load_plugin", "load_weights", "nodes", "outputs", "plugin", "plugins", "profile",
-        "resolve", "restore", "save_pipeline", "save_trainrun", "session_id", "set_profiling", "set_search_paths", "set_trainrun",
+        "close", "configs", "draw", "evaluate", "get", "infer", "infer_chunked", "infer_stream", "inputs",
+        "load_pipeline", "load_plugin", "load_weights", "nodes", "outputs", "plugin", "plugins", "profile", "resolve",
+        "restore", "save_pipeline", "save_trainrun", "session_id", "set_profiling", "set_search_paths", "set_trainrun",
         "stop", "train", "train_status", "watch",
     ]  # fmt: skip
 

@@ -43,6 +43,7 @@ from catenary_client.results import (
     TrainProgress,
 )
 from catenary_client.retry import NO_RETRY, RetryPolicy
+from catenary_client.run_results import CommandOutcome, MetricSeries, RunEvent, TelemetryRun
 from catenary_client.sessions import AsyncSession
 from catenary_client.training import Phase, Split
 from catenary_client.uploads import UploadProgress
@@ -56,6 +57,7 @@ __all__ = [
     "BusyError",
     "CatenaryError",
     "Client",
+    "CommandOutcome",
     "ConfigCheck",
     "ConfigError",
     "ConnectionFailedError",
@@ -68,6 +70,7 @@ __all__ = [
     "LimitExceededError",
     "LoadedWeights",
     "MessageTooLargeError",
+    "MetricSeries",
     "NodeParameter",
     "NodePort",
     "NodeTimes",
@@ -81,6 +84,7 @@ __all__ = [
     "ResolvedConfig",
     "RestoredTrainRun",
     "RetryPolicy",
+    "RunEvent",
     "RunFailedError",
     "SavedPipeline",
     "SavedTrainRun",
@@ -90,6 +94,7 @@ __all__ = [
     "SessionNotFoundError",
     "Split",
     "StreamedInference",
+    "TelemetryRun",
     "TensorError",
     "TrainProgress",
     "UnavailableError",

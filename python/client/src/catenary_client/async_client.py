@@ -32,6 +32,7 @@ from catenary_client.nodes import list_nodes
 from catenary_client.pipeline_files import PipelineFileCalls
 from catenary_client.results import ConfigCheck
 from catenary_client.retry import RetryPolicy
+from catenary_client.runs import RunCalls
 from catenary_client.sessions import AsyncSession
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ DEFAULT_TIMEOUT_SECONDS = 120.0
 """For one call with all its attempts; loading a pipeline may start a process."""
 
 
-class AsyncClient(DatasetCalls, PipelineFileCalls):
+class AsyncClient(DatasetCalls, PipelineFileCalls, RunCalls):
     """A connection to a server, for asyncio. Connects with the first call.
 
     Args:

@@ -152,6 +152,13 @@ class Client(Blocking[AsyncClient]):
     config_schema = blocking(AsyncClient.config_schema)
     nodes = blocking(AsyncClient.nodes)
     clear_plugin_cache = blocking(AsyncClient.clear_plugin_cache)
+    list_runs = blocking(AsyncClient.list_runs)
+    get_run = blocking(AsyncClient.get_run)
+    watch_run = streaming(AsyncClient.watch_run)
+    run_history = blocking(AsyncClient.run_history)
+    query_metrics = blocking(AsyncClient.query_metrics)
+    send_command = blocking(AsyncClient.send_command)
+    delete_run = blocking(AsyncClient.delete_run)
 
     def attach(self, session_id: str) -> Session:
         """The session of this id, which somebody made before; asks the server nothing."""

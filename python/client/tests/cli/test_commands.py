@@ -58,7 +58,23 @@ def commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], 
                 yield (*path, name), command
 
 
-OWN = {"completion", "configs", "datasets", "infer", "info", "nodes", "plugins", "profile", "restore", "scenes", "sessions", "train"}
+OWN = {
+    "command",
+    "completion",
+    "configs",
+    "datasets",
+    "infer",
+    "info",
+    "nodes",
+    "plugins",
+    "profile",
+    "restore",
+    "runs",
+    "scenes",
+    "sessions",
+    "train",
+    "watch",
+}
 
 
 def test_every_command_has_help_with_an_example() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from catenary_client.cli import exit_codes
+from catenary_client.cli.command import command
 from catenary_client.cli.completion import completion
 from catenary_client.cli.configs import configs
 from catenary_client.cli.datasets import datasets
@@ -19,9 +20,11 @@ from catenary_client.cli.pipelines import pipelines
 from catenary_client.cli.plugins import plugins
 from catenary_client.cli.profile import profile
 from catenary_client.cli.restore import restore
+from catenary_client.cli.runs import runs
 from catenary_client.cli.scenes import scenes
 from catenary_client.cli.sessions import sessions
 from catenary_client.cli.train import train
+from catenary_client.cli.watch import watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +83,7 @@ def catenary() -> None:
 
 
 for _command in (
+    command,
     completion,
     configs,
     datasets,
@@ -90,9 +94,11 @@ for _command in (
     profile,
     pipelines,
     restore,
+    runs,
     scenes,
     sessions,
     train,
+    watch,
 ):
     catenary.add_command(_command)
 

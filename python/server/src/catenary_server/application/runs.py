@@ -48,7 +48,7 @@ class Run:
     """
 
     def __init__(self, request: TrainRequest | None = None) -> None:
-        self.run_id = secrets.token_urlsafe(12)
+        self.run_id = secrets.token_urlsafe(18).lstrip("-_")  # never an option of a command line
         self.request = request
         self.start_failure: Failure | None = None
         self._first: Progress | None = None

@@ -119,7 +119,8 @@ class Publication:
     def _is_told(self) -> bool:
         """Whether the end of the run is in its log."""
         recorded = self._telemetry.runs.named(self._run.run_id)
-        return recorded is not None and recorded.state.ended and recorded.durable >= recorded.state.position
+        end = None if recorded is None else recorded.state.end_position
+        return recorded is not None and end is not None and recorded.durable >= end
 
     async def _record(self) -> None:
         principal = self._session.principal
