@@ -28,7 +28,7 @@ PACKAGES = [
     "python/wire",
     "python/scenes",
     "python/recordlog",
-    "python/client[telemetry,lightning]",
+    "python/client[telemetry,lightning,export]",
     "python/server[train]",
     "tools",
 ]
