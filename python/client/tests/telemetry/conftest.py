@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fault_proxy import FaultProxy
 from telemetry_server import TelemetryServer
 
 from catenary_client.telemetry import Run, TelemetrySettings
+from catenary_tools.fault_proxy import FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

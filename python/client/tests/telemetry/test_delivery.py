@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from fault_proxy import FaultProxy
     from telemetry_server import StoredRun, TelemetryServer
+
+    from catenary_tools.fault_proxy import FaultProxy
 
 KIB = 1 << 10
 

@@ -12,8 +12,9 @@ import pytest
 from catenary_client.telemetry import Address, send_leftovers
 
 if TYPE_CHECKING:
-    from fault_proxy import FaultProxy
     from telemetry_server import TelemetryServer
+
+    from catenary_tools.fault_proxy import FaultProxy
 
 PROGRAM = Path(__file__).parent / "doomed_trainer.py"
 SPILLED_BYTES = 2_000_000
