@@ -43,6 +43,7 @@ def server(
     """`host:port` of a running server."""
     arguments = ["--data", str(data_root), "--artifacts", str(artifact_root), "--configs", str(REPOSITORY / "configs")]
     arguments += ["--unix-socket", str(unix_socket)]
+    arguments += ["--telemetry", str(tmp_path_factory.mktemp("telemetry"))]
     scenes = os.environ.get("CATENARY_SCENES")
     if scenes:
         arguments += ["--data", scenes]

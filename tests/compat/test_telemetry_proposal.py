@@ -19,13 +19,13 @@ from catenary.telemetry.v1 import (
     telemetry_service_pb2_grpc,
     training_pb2,
 )
+from catenary_client.local import local_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROPOSAL = REPOSITORY / "python/client/tests/telemetry/proposal"
-SERVER = REPOSITORY / "python/server/tests/support/telemetry_process.py"
 CLIENT = Path(__file__).parent / "telemetry_proposal_client.py"
 SECONDS = 60.0
 
@@ -40,10 +40,9 @@ def stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    with subprocess.Popen([sys.executable, str(SERVER), str(tmp_path)], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        yield server.stdout.readline().strip()
-        server.kill()
+    arguments = ["--only", "telemetry", "--telemetry", str(tmp_path / "runs")]
+    with local_server(tmp_path / "log", arguments) as served:
+        yield served
 
 
 def test_the_sample_of_the_proposal_is_recorded_acknowledged_and_steered(address: str, stubs: Path) -> None:
