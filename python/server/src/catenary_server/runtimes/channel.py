@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from catenary_server.runtimes.frames import Framing, Parcel
     from catenary_server.runtimes.messages import Message
 
-RECEIVE_BYTES = 256 << 10
-"""Most bytes taken from the socket at once."""
+RECEIVE_BYTES = 64 << 10
+"""Most bytes taken from the socket at once; a buffer below the size that the allocator maps and unmaps each time."""
 
 _logger = logging.getLogger(__name__)
 
