@@ -11,6 +11,7 @@ import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from catenary.telemetry.v1 import registration_pb2, telemetry_service_pb2_grpc
 from catenary_client import Client, UnsupportedError
 from catenary_client.local import ServerNotStarted, local_server
 
@@ -83,3 +84,14 @@ def test_a_second_server_on_the_same_folder_says_what_is_wrong(tmp_path: Path) -
         local_server(tmp_path / "second", arguments),
     ):
         pass
+
+
+def test_writers_are_told_the_limits_that_the_operator_set(tmp_path: Path) -> None:
+    limits = {"max-batch": "16", "max-image": "64", "heartbeat": "0.5", "buffer": "10"}
+    arguments = ["--only", "telemetry", "--telemetry", str(tmp_path / "runs")]
+    arguments += [word for name, value in limits.items() for word in (f"--telemetry-{name}", value)]
+    with local_server(tmp_path / "log", arguments) as address, grpc.insecure_channel(address) as channel:
+        register = telemetry_service_pb2_grpc.TelemetryServiceStub(channel).RegisterTrainingSession
+        config = register(registration_pb2.RegisterTrainingSessionRequest(), timeout=SECONDS).server_config
+    assert (config.max_batch_size, config.max_image_dimension) == (16, 64)
+    assert (config.heartbeat_interval_ms, config.buffer_size) == (500, 10)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from catenary.telemetry.v1 import telemetry_pb2
 from catenary_client import Client, InvalidRequestError, PreconditionError
 from catenary_client.local import local_server
 
@@ -122,7 +123,8 @@ def test_the_batches_after_a_change_of_size_are_of_that_size(client: Client) -> 
         watch = client.watch_run(run_id, snapshot_points=0)
         outcome = client.send_command(run_id, "batch_size", 3)
         assert outcome.applied
-        sizes = (event.message.batch_size for event in watch if event.kind == "batch_data")
+        batches = (event.message for event in watch)
+        sizes = (each.batch_size for each in batches if isinstance(each, telemetry_pb2.BatchData))
         assert next(size for size in sizes if size != 8) == 3
         watch.close()
         client.send_command(run_id, "stop")

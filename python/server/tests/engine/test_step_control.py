@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import queue
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from trainruns import SMALL_DATA, loaded, run, small, with_training
 from catenary_server.domain.control import Applied, Command, ControlAction
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.domain.training import OptimizerConfig, Phase, Stage, TrainingJob, TrainStatus
+from catenary_server.engine.step_control import StepControl
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -270,3 +272,16 @@ def test_a_pause_does_not_outlive_its_run(engine: TorchEngine, config: TrainRunC
     engine.stop_training()
     steered.finish()
     assert run(engine, Phase.GRADIENT, config)[1] == "Training complete (2 epochs)"
+
+
+def test_a_command_that_expired_before_the_boundary_is_refused_and_changes_nothing() -> None:
+    control, announced = StepControl(), list[TrainStatus]()
+    with control.running():
+        late = control.submit(Command(ControlAction.PAUSE, expire_time=0.0))
+        in_time = control.submit(Command(ControlAction.RESUME, expire_time=time.time() + DEADLINE))
+        control.at_boundary(3, announced.append)
+    with pytest.raises(Failure) as refused:
+        late.result(DEADLINE)
+    assert refused.value.reason is Reason.COMMAND_EXPIRED
+    assert in_time.result(DEADLINE).step == 3
+    assert announced == []
