@@ -10,6 +10,7 @@ import pytest
 
 from catenary_client.connection import InsecureTokenError
 from catenary_client.errors import AlreadyExistsError, AuthenticationError
+from catenary.telemetry.v1 import training_pb2
 from catenary_client.telemetry import Address, Run, TelemetryOverflow, TelemetrySettings, send_leftovers
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def test_a_run_goes_on_under_its_id_after_its_process_ended(
     assert run.report is not None
     assert run.report.complete
     assert_complete_and_once(server.run(), range(1, 31))
+    assert server.run().statuses.count(training_pb2.TRAINING_STATUS_INITIALIZING) == 1, "it has begun before"
 
 
 def test_without_a_server_the_training_goes_on_and_the_run_waits_on_the_disk(

@@ -80,6 +80,8 @@ class Delivery:
         block: bool,
         spill_root: Path,
     ) -> None:
+        self.continues = False
+        """Whether an earlier process began this run here, so that the server has seen it running."""
         self.ring = Ring(settings.ring_bytes, settings.reserve_bytes, block=block, patience=settings.overflow_seconds)
         self._address = address
         self._registration = registration
@@ -165,6 +167,7 @@ class Delivery:
             return None
         if identity is not None and identity.server == self._address.target:
             self._registration.resume_token = identity.resume_token
+            self.continues = bool(identity.resume_token)
         return spill
 
     def _keep_token(self, registration: registration_pb2.RegisterTrainingSessionRequest) -> None:

@@ -53,7 +53,6 @@ class Run:
 
     As a context manager it registers the run, and at the end says how the training ended, waits until everything is
     durable, and keeps on the disk what is not. No log call waits for the network or the disk, unless `on_full="block"`.
-
     A copy of the process, such as a worker that loads data, logs nothing.
 
     Args:
@@ -134,7 +133,8 @@ class Run:
         self._delivery.start()
         self._started = True
         OPEN_RUNS.add(self)
-        self._say_status(training_pb2.TRAINING_STATUS_INITIALIZING, "", with_config=True)
+        if not self._delivery.continues:
+            self._say_status(training_pb2.TRAINING_STATUS_INITIALIZING, "", with_config=True)
         self._speed = Speedometer(self._settings.performance_every, self._plan, time.perf_counter_ns())
         return self
 
