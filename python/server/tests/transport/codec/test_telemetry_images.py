@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catenary.telemetry.v1 import stream_pb2, telemetry_pb2
@@ -34,6 +34,7 @@ requests = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(requests)
 def test_a_message_splits_into_its_images_and_the_rest(request: stream_pb2.StreamTelemetryRequest) -> None:
     found = split(request.SerializeToString())
@@ -43,6 +44,7 @@ def test_a_message_splits_into_its_images_and_the_rest(request: stream_pb2.Strea
     assert Request.FromString(found.rest) == request
 
 
+@settings(deadline=None)
 @given(requests, st.sets(st.integers(0, 3)))
 def test_images_are_exchanged_or_removed_in_their_places(
     request: stream_pb2.StreamTelemetryRequest, removed: set[int]
@@ -58,6 +60,7 @@ def test_images_are_exchanged_or_removed_in_their_places(
     assert Request.FromString(changed) == request
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_bytes_are_read_as_the_plain_scanner_reads_them(raw: bytes) -> None:
     try:
@@ -83,6 +86,7 @@ def contents(data: memoryview, number: int) -> list[memoryview]:
     return [data[each.content : each.end] for each in found]
 
 
+@settings(deadline=None)
 @given(requests, st.data())
 def test_a_message_that_is_cut_short_never_reads_beyond_its_end(
     request: stream_pb2.StreamTelemetryRequest, data: st.DataObject
