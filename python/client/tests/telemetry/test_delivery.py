@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from catenary.telemetry.v1 import training_pb2
 from catenary_client.connection import InsecureTokenError
 from catenary_client.errors import AlreadyExistsError, AuthenticationError
-from catenary.telemetry.v1 import training_pb2
 from catenary_client.telemetry import Address, Run, TelemetryOverflow, TelemetrySettings, send_leftovers
 
 if TYPE_CHECKING:
