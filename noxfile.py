@@ -32,18 +32,8 @@ PACKAGES = [
     "python/server[train]",
     "tools",
 ]
-SOURCES = ["python", "tools", "examples", "benchmarks", "tests", "noxfile.py"]
-TYPED = [
-    "python/wire/src",
-    "python/scenes/src",
-    "python/recordlog/src",
-    "python/client/src",
-    "python/server/src",
-    "tools/src",
-    "benchmarks",
-    "examples",
-    "noxfile.py",
-]
+SOURCES = ["python", "tools", "examples", "benchmarks", "tests", "conftest.py", "noxfile.py"]
+TYPED = [*SOURCES, "--exclude", "python/contract/src"]  # generated code is checked where it is used
 
 
 @nox.session
@@ -94,11 +84,15 @@ def imports(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests; arguments go to pytest."""
+    """Run the tests, but for the slow ones and those that need an accelerator; arguments go to pytest.
+
+    `nox -s tests -- -m slow` runs the slow ones; `CATENARY_THOROUGH=1` has the random ones try more.
+    """
     prepare(session)
     web_packages(session)
     environment = {"OMP_NUM_THREADS": "1"}
-    python(session, "-m", "pytest", "-n", os.environ.get("CATENARY_TEST_WORKERS", "2"), *session.posargs, **environment)
+    workers = ["-n", os.environ.get("CATENARY_TEST_WORKERS", "2"), "--dist", "loadgroup"]
+    python(session, "-m", "pytest", *workers, "-m", "not slow and not gpu", *session.posargs, **environment)
 
 
 @nox.session
@@ -116,6 +110,13 @@ def bench(session: nox.Session) -> None:
     """Measure, side by side with what others do: `nox -s bench -- sessions`."""
     prepare(session)
     python(session, "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Break things at random moments and check that nothing was lost: `nox -s chaos -- telemetry --seed 7`."""
+    prepare(session)
+    python(session, "-m", "chaos", *session.posargs)
 
 
 @nox.session
