@@ -161,6 +161,7 @@ class Publication:
         for report in self._narrator.tell(progress):
             self._say(self._codec.report(self._run.run_id, report))
         self._seen = progress.sequence
+        await asyncio.sleep(0)  # thousands may have waited for the disk, and others use this loop
 
     def _note(self, status: TrainStatus, text: str) -> None:
         self._say(self._codec.report(self._run.run_id, StatusReport(STATUSES[status], text, time.time())))
