@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from catenary_client import RunEvent, Session, TelemetryRun
+    from catenary_client import RunEvent, Session, TelemetryRun, TrainProgress
 
 SMALL = ["data.synthetic.rows=48", "data.synthetic.cols=48"]
 ENDLESS = "training.trainer.max_epochs=100000"
@@ -31,6 +31,15 @@ def trained(session: Session, *overrides: str) -> None:
     """Set a trainrun with gradients and fit its statistics."""
     session.set_trainrun(session.resolve("trainrun", "deep_svdd", [*SMALL, *overrides]))
     assert [event.status for event in session.train("statistical")][-1] == "COMPLETED"
+
+
+def known(client: Client, events: Iterator[TrainProgress], step: int) -> str:
+    """The id of a run that has come to a step, once telemetry knows it, which may be some steps later."""
+    return next(
+        event.run_id
+        for event in events
+        if event.global_step >= step and event.run_id in {run.run_id for run in client.list_runs()}
+    )
 
 
 def recorded(client: Client, run_id: str) -> TelemetryRun:
@@ -82,7 +91,7 @@ def test_a_run_is_steered_and_the_outcomes_come_back_and_into_the_log(client: Cl
     with client.session() as session:
         trained(session, ENDLESS)
         events = session.train("gradient")
-        run_id = next(event.run_id for event in events if event.global_step >= 3)
+        run_id = known(client, events, 3)
         paused = client.send_command(run_id, "pause")
         assert (paused.state, paused.old, paused.new) == ("APPLIED", "RUNNING", "PAUSED")
         assert next(event for event in events if event.status == "PAUSED").global_step == paused.applied_at_step
@@ -119,7 +128,7 @@ def test_the_batches_after_a_change_of_size_are_of_that_size(client: Client) -> 
     with client.session() as session:
         trained(session, ENDLESS)
         events = session.train("gradient")
-        run_id = next(event.run_id for event in events if event.global_step >= 2)
+        run_id = known(client, events, 2)
         watch = client.watch_run(run_id, snapshot_points=0)
         outcome = client.send_command(run_id, "batch_size", 3)
         assert outcome.applied
@@ -136,7 +145,7 @@ def test_runs_that_go_on_end_with_the_server_and_are_there_in_the_next(tmp_path:
     with local_server(tmp_path / "log", arguments) as address, Client(address) as client:
         session = client.session()
         trained(session, ENDLESS)
-        run_id = next(event.run_id for event in session.train("gradient") if event.global_step >= 3)
+        run_id = known(client, session.train("gradient"), 3)
     alone = ["--only", "telemetry", "--telemetry", str(tmp_path / "telemetry")]
     with local_server(tmp_path / "log", alone) as address, Client(address) as client:
         run = client.get_run(run_id)

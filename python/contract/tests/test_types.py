@@ -1,10 +1,16 @@
-"""The stubs under a strict type checker: right use passes, wrong use is reported."""
+"""The stubs under a strict type checker: right use passes, wrong use is reported.
+
+What it finds out about the stubs is kept between the tests and between test runs.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,30 +53,39 @@ WRONG = {
 }
 
 
-def check(tmp_path: Path, source: str) -> str:
+Check = Callable[..., str]
+
+
+@pytest.fixture
+def check(tmp_path: Path, pytestconfig: pytest.Config) -> Check:
+    """What the type checker says of a program, or with other arguments."""
+    cache = pytestconfig.cache.mkdir("mypy-of-the-stubs")
     (tmp_path / "mypy.ini").write_text(CONFIGURATION)
-    (tmp_path / "use.py").write_text(PRELUDE + source)
-    command = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "--cache-dir", ".cache", "use.py"]
-    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+
+    def checked(source: str, *arguments: str) -> str:
+        (tmp_path / "use.py").write_text(PRELUDE + source)
+        command = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "--cache-dir", str(cache)]
+        command += arguments or ["use.py"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+
+    return checked
 
 
-def test_right_use_of_the_stubs_passes(tmp_path: Path) -> None:
-    assert check(tmp_path, RIGHT).startswith("Success")
+def test_right_use_of_the_stubs_passes(check: Check) -> None:
+    assert check(RIGHT).startswith("Success")
 
 
-def test_wrong_use_of_the_stubs_is_a_type_error(tmp_path: Path) -> None:
+def test_wrong_use_of_the_stubs_is_a_type_error(check: Check) -> None:
     source = "\n".join(
         f"def case_{index}() -> None:\n" + _indent(code) for index, (code, _) in enumerate(WRONG.values())
     )
-    output = check(tmp_path, source)
+    output = check(source)
     errors = [line for line in output.splitlines() if ": error: " in line]
     assert [line.rpartition("[")[2].rstrip("]") for line in errors] == [code for _, code in WRONG.values()], output
 
 
-def test_the_stubs_themselves_pass(tmp_path: Path) -> None:
-    (tmp_path / "mypy.ini").write_text(CONFIGURATION)
-    command = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "--cache-dir", ".cache", "-p", "catenary"]
-    output = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+def test_the_stubs_themselves_pass(check: Check) -> None:
+    output = check(RIGHT, "-p", "catenary")
     assert output.startswith("Success"), output
 
 

@@ -22,12 +22,23 @@ if TYPE_CHECKING:
 
 ENGINE = "small_engine:build_engine"
 MEBIBYTE = 1 << 20
+LONG = 100.0
+"""Seconds that no worker takes to answer."""
 
 
 @pytest.fixture
 async def bounded() -> AsyncIterator[ProcessRuntime]:
-    """Workers with little memory, which may stand still for a moment only."""
-    runtime = ProcessRuntime(engine=ENGINE, preload=(), memory_bytes=900 * MEBIBYTE, patience_seconds=0.2)
+    """Workers with little memory."""
+    runtime = ProcessRuntime(engine=ENGINE, preload=(), memory_bytes=900 * MEBIBYTE)
+    await runtime.start()
+    yield runtime
+    await runtime.close()
+
+
+@pytest.fixture
+async def impatient() -> AsyncIterator[ProcessRuntime]:
+    """Workers that may stand still for a moment only; one that has to wait for a processor has the time to."""
+    runtime = ProcessRuntime(engine=ENGINE, preload=(), patience_seconds=3.0)
     await runtime.start()
     yield runtime
     await runtime.close()
@@ -67,10 +78,10 @@ async def test_private_memory_is_bounded_where_the_operator_says_so(bounded: Pro
     assert limit == (900 * MEBIBYTE, 900 * MEBIBYTE)
 
 
-async def test_a_worker_that_stands_still_while_someone_waits_is_ended_as_hung(bounded: ProcessRuntime) -> None:
+async def test_a_worker_that_stands_still_while_someone_waits_is_ended_as_hung(impatient: ProcessRuntime) -> None:
     lost: list[Failure] = []
-    worker = await bounded.start_worker(device="cpu", on_lost=lost.append)
-    other = await bounded.start_worker(device="cpu", on_lost=lost.append)
+    worker = await impatient.start_worker(device="cpu", on_lost=lost.append)
+    other = await impatient.start_worker(device="cpu", on_lost=lost.append)
     os.kill(worker.process_id, signal.SIGSTOP)
     with pytest.raises(Failure) as caught:
         await worker.infer({}, ())
@@ -82,15 +93,15 @@ async def test_a_worker_that_stands_still_while_someone_waits_is_ended_as_hung(b
     assert (await other.infer({}, ())).metrics["pid"] == other.process_id
 
 
-async def test_a_worker_that_works_for_long_is_not_taken_for_hung(bounded: ProcessRuntime, tmp_path: Path) -> None:
+async def test_a_worker_that_works_for_long_is_not_taken_for_hung(worker: ProcessWorker, tmp_path: Path) -> None:
     """Its questions are answered in a thread of their own: five of them, while an inference waits."""
-    worker = await bounded.start_worker(device="cpu", on_lost=lambda _: None)
     gate = tmp_path / "gate"
     inference = asyncio.create_task(worker.infer({}, (f"wait for file={gate}",)))
-    for _ in range(5):
+    while worker._ping is None:  # nobody asks before the inference is on its way
         await asyncio.sleep(0)
-        asked = worker._ping
-        while worker._ping is asked or worker._ping is None or not worker._ping.done():  # noqa: ASYNC110 - nor does this
-            await asyncio.sleep(0)
+        await worker.check_hung(LONG)
+    for _ in range(5):
+        await worker._ping
+        await worker.check_hung(LONG)
     gate.touch()
     assert (await inference).metrics["pid"] == worker.process_id
