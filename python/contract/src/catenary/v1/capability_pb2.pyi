@@ -166,6 +166,9 @@ class SessionLimits(_message.Message):
     MIN_IDLE_TIMEOUT_FIELD_NUMBER: _builtins.int
     MAX_IDLE_TIMEOUT_FIELD_NUMBER: _builtins.int
     MEMORY_DURATION_FIELD_NUMBER: _builtins.int
+    SHARED_MEMORY_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    shared_memory_size_bytes: _builtins.int
+    """Bytes of shared memory that the caller may ask CreateSession for. Zero: none on this connection."""
     @_builtins.property
     def server(self) -> Global___Slots:
         """Sessions of the whole server."""
@@ -199,10 +202,11 @@ class SessionLimits(_message.Message):
         min_idle_timeout: _duration_pb2.Duration | None = ...,
         max_idle_timeout: _duration_pb2.Duration | None = ...,
         memory_duration: _duration_pb2.Duration | None = ...,
+        shared_memory_size_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["default_idle_timeout", b"default_idle_timeout", "max_idle_timeout", b"max_idle_timeout", "memory_duration", b"memory_duration", "min_idle_timeout", b"min_idle_timeout", "principal", b"principal", "server", b"server"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_idle_timeout", b"default_idle_timeout", "max_idle_timeout", b"max_idle_timeout", "memory_duration", b"memory_duration", "min_idle_timeout", b"min_idle_timeout", "principal", b"principal", "server", b"server"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_idle_timeout", b"default_idle_timeout", "max_idle_timeout", b"max_idle_timeout", "memory_duration", b"memory_duration", "min_idle_timeout", b"min_idle_timeout", "principal", b"principal", "server", b"server", "shared_memory_size_bytes", b"shared_memory_size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -34,7 +34,9 @@ class InferenceServiceStub(object):
     INVALID_ARGUMENT / TENSOR_SHAPE, TENSOR_DTYPE, TENSOR_SIZE_MISMATCH, INPUT_NAME_MISSING, INPUT_NAME_UNKNOWN - an input is
     refused.
     NOT_FOUND / SESSION_NOT_FOUND - the session is unknown, closed, expired or another's.
-    PERMISSION_DENIED / SHM_NOT_OWNER, OUT_OF_RANGE / SHM_RANGE - a shared-memory range is not the client's.
+    PERMISSION_DENIED / SHM_NOT_OWNER, OUT_OF_RANGE / SHM_RANGE - a shared-memory range is not of the session.
+    UNIMPLEMENTED / SHM_DISABLED - the server offers this caller no shared memory.
+    RESOURCE_EXHAUSTED / QUOTA_MEMORY - there is no memory to copy inputs to that are in shared memory.
     FAILED_PRECONDITION / STATE_INVALID - the session has no pipeline.
     FAILED_PRECONDITION / NODE_FAILED - a node raised an exception on these inputs.
     RESOURCE_EXHAUSTED / GPU_OUT_OF_MEMORY - the inputs are too large for the device; the session stays usable.
@@ -73,7 +75,9 @@ class InferenceServiceServicer(object):
     INVALID_ARGUMENT / TENSOR_SHAPE, TENSOR_DTYPE, TENSOR_SIZE_MISMATCH, INPUT_NAME_MISSING, INPUT_NAME_UNKNOWN - an input is
     refused.
     NOT_FOUND / SESSION_NOT_FOUND - the session is unknown, closed, expired or another's.
-    PERMISSION_DENIED / SHM_NOT_OWNER, OUT_OF_RANGE / SHM_RANGE - a shared-memory range is not the client's.
+    PERMISSION_DENIED / SHM_NOT_OWNER, OUT_OF_RANGE / SHM_RANGE - a shared-memory range is not of the session.
+    UNIMPLEMENTED / SHM_DISABLED - the server offers this caller no shared memory.
+    RESOURCE_EXHAUSTED / QUOTA_MEMORY - there is no memory to copy inputs to that are in shared memory.
     FAILED_PRECONDITION / STATE_INVALID - the session has no pipeline.
     FAILED_PRECONDITION / NODE_FAILED - a node raised an exception on these inputs.
     RESOURCE_EXHAUSTED / GPU_OUT_OF_MEMORY - the inputs are too large for the device; the session stays usable.
@@ -151,7 +155,9 @@ class InferenceService(object):
     INVALID_ARGUMENT / TENSOR_SHAPE, TENSOR_DTYPE, TENSOR_SIZE_MISMATCH, INPUT_NAME_MISSING, INPUT_NAME_UNKNOWN - an input is
     refused.
     NOT_FOUND / SESSION_NOT_FOUND - the session is unknown, closed, expired or another's.
-    PERMISSION_DENIED / SHM_NOT_OWNER, OUT_OF_RANGE / SHM_RANGE - a shared-memory range is not the client's.
+    PERMISSION_DENIED / SHM_NOT_OWNER, OUT_OF_RANGE / SHM_RANGE - a shared-memory range is not of the session.
+    UNIMPLEMENTED / SHM_DISABLED - the server offers this caller no shared memory.
+    RESOURCE_EXHAUSTED / QUOTA_MEMORY - there is no memory to copy inputs to that are in shared memory.
     FAILED_PRECONDITION / STATE_INVALID - the session has no pipeline.
     FAILED_PRECONDITION / NODE_FAILED - a node raised an exception on these inputs.
     RESOURCE_EXHAUSTED / GPU_OUT_OF_MEMORY - the inputs are too large for the device; the session stays usable.

@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63\x61tenary/v1/session.proto\x12\x0b\x63\x61tenary.v1\x1a\x17\x63\x61tenary/v1/error.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x04\n\x07Session\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12/\n\x05state\x18\x02 \x01(\x0e\x32\x19.catenary.v1.SessionStateR\x05state\x12;\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12<\n\x0cidle_timeout\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bidleTimeout\x12\x38\n\x06labels\x18\x06 \x03(\x0b\x32 .catenary.v1.Session.LabelsEntryR\x06labels\x12\x16\n\x06\x64\x65vice\x18\x07 \x01(\tR\x06\x64\x65vice\x12!\n\x0csearch_paths\x18\x08 \x03(\tR\x0bsearchPaths\x12\x15\n\x06run_id\x18\t \x01(\tR\x05runId\x12.\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32\x14.catenary.v1.FailureR\x07\x66\x61ilure\x12#\n\rpipeline_name\x18\x0b \x01(\tR\x0cpipelineName\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01*\xca\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12SESSION_STATE_IDLE\x10\x01\x12\x19\n\x15SESSION_STATE_LOADING\x10\x02\x12\x17\n\x13SESSION_STATE_READY\x10\x03\x12\x1a\n\x16SESSION_STATE_TRAINING\x10\x04\x12\x18\n\x14SESSION_STATE_FAILED\x10\x05\x12\x19\n\x15SESSION_STATE_CLOSING\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63\x61tenary/v1/session.proto\x12\x0b\x63\x61tenary.v1\x1a\x17\x63\x61tenary/v1/error.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xed\x04\n\x07Session\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12/\n\x05state\x18\x02 \x01(\x0e\x32\x19.catenary.v1.SessionStateR\x05state\x12;\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12<\n\x0cidle_timeout\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bidleTimeout\x12\x38\n\x06labels\x18\x06 \x03(\x0b\x32 .catenary.v1.Session.LabelsEntryR\x06labels\x12\x16\n\x06\x64\x65vice\x18\x07 \x01(\tR\x06\x64\x65vice\x12!\n\x0csearch_paths\x18\x08 \x03(\tR\x0bsearchPaths\x12\x15\n\x06run_id\x18\t \x01(\tR\x05runId\x12.\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32\x14.catenary.v1.FailureR\x07\x66\x61ilure\x12#\n\rpipeline_name\x18\x0b \x01(\tR\x0cpipelineName\x12>\n\rshared_memory\x18\x0c \x01(\x0b\x32\x19.catenary.v1.SharedMemoryR\x0csharedMemory\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"A\n\x0cSharedMemory\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n\nsize_bytes\x18\x02 \x01(\x04R\tsizeBytes*\xca\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12SESSION_STATE_IDLE\x10\x01\x12\x19\n\x15SESSION_STATE_LOADING\x10\x02\x12\x17\n\x13SESSION_STATE_READY\x10\x03\x12\x1a\n\x16SESSION_STATE_TRAINING\x10\x04\x12\x18\n\x14SESSION_STATE_FAILED\x10\x05\x12\x19\n\x15SESSION_STATE_CLOSING\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,10 +36,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SESSION_LABELSENTRY']._loaded_options = None
   _globals['_SESSION_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_SESSIONSTATE']._serialized_start=693
-  _globals['_SESSIONSTATE']._serialized_end=895
+  _globals['_SESSIONSTATE']._serialized_start=824
+  _globals['_SESSIONSTATE']._serialized_end=1026
   _globals['_SESSION']._serialized_start=133
-  _globals['_SESSION']._serialized_end=690
-  _globals['_SESSION_LABELSENTRY']._serialized_start=633
-  _globals['_SESSION_LABELSENTRY']._serialized_end=690
+  _globals['_SESSION']._serialized_end=754
+  _globals['_SESSION_LABELSENTRY']._serialized_start=697
+  _globals['_SESSION_LABELSENTRY']._serialized_end=754
+  _globals['_SHAREDMEMORY']._serialized_start=756
+  _globals['_SHAREDMEMORY']._serialized_end=821
 # @@protoc_insertion_point(module_scope)

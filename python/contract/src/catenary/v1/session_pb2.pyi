@@ -108,6 +108,7 @@ class Session(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     PIPELINE_NAME_FIELD_NUMBER: _builtins.int
+    SHARED_MEMORY_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """Id that the server made, at least 128 random bits."""
     state: Global___SessionState.ValueType
@@ -142,6 +143,10 @@ class Session(_message.Message):
     def failure(self) -> _error_pb2.Failure:
         """Why the state is FAILED; unset in every other state."""
 
+    @_builtins.property
+    def shared_memory(self) -> Global___SharedMemory:
+        """Shared memory that the server made for it; unset when CreateSession asked for none."""
+
     def __init__(
         self,
         *,
@@ -156,11 +161,41 @@ class Session(_message.Message):
         run_id: _builtins.str = ...,
         failure: _error_pb2.Failure | None = ...,
         pipeline_name: _builtins.str = ...,
+        shared_memory: Global___SharedMemory | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "failure", b"failure", "idle_timeout", b"idle_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "failure", b"failure", "idle_timeout", b"idle_timeout", "shared_memory", b"shared_memory"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "device", b"device", "expire_time", b"expire_time", "failure", b"failure", "idle_timeout", b"idle_timeout", "labels", b"labels", "pipeline_name", b"pipeline_name", "run_id", b"run_id", "search_paths", b"search_paths", "session_id", b"session_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "device", b"device", "expire_time", b"expire_time", "failure", b"failure", "idle_timeout", b"idle_timeout", "labels", b"labels", "pipeline_name", b"pipeline_name", "run_id", b"run_id", "search_paths", b"search_paths", "session_id", b"session_id", "shared_memory", b"shared_memory", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Session: _TypeAlias = Session  # noqa: Y015
+
+@_typing.final
+class SharedMemory(_message.Message):
+    """A segment of shared memory that clients of the same user on the same machine may map, to write inputs to it.
+
+    It is a file of this name in `/dev/shm`, readable and writable by its owner alone. It ends with the session.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name to use in ShmRef, at least 128 random bits."""
+    size_bytes: _builtins.int
+    """Length in bytes."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SharedMemory: _TypeAlias = SharedMemory  # noqa: Y015

@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from catenary.contract.v1 import options_pb2 as catenary_dot_contract_dot_v1_dot_options__pb2
 from catenary.v1 import session_pb2 as catenary_dot_v1_dot_session__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"catenary/v1/session_requests.proto\x12\x0b\x63\x61tenary.v1\x1a\x19\x63\x61tenary/v1/session.proto\x1a\x1egoogle/protobuf/duration.proto\"\x8d\x02\n\x14\x43reateSessionRequest\x12\x1d\n\nrequest_id\x18\x64 \x01(\tR\trequestId\x12<\n\x0cidle_timeout\x18\x65 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bidleTimeout\x12\x45\n\x06labels\x18\x66 \x03(\x0b\x32-.catenary.v1.CreateSessionRequest.LabelsEntryR\x06labels\x12\x16\n\x06\x64\x65vice\x18g \x01(\tR\x06\x64\x65vice\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"f\n\x15\x43reateSessionResponse\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12.\n\x07session\x18\x64 \x01(\x0b\x32\x14.catenary.v1.SessionR\x07session\"2\n\x11GetSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"D\n\x12GetSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x14.catenary.v1.SessionR\x07session\"\xd2\x01\n\x13ListSessionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x44\n\x06labels\x18\x03 \x03(\x0b\x32,.catenary.v1.ListSessionsRequest.LabelsEntryR\x06labels\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"p\n\x14ListSessionsResponse\x12\x30\n\x08sessions\x18\x01 \x03(\x0b\x32\x14.catenary.v1.SessionR\x08sessions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x88\x01\n\x1cSetSessionSearchPathsRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12!\n\x0csearch_paths\x18\x02 \x03(\tR\x0bsearchPaths\x12\x1b\n\x06\x61ppend\x18\x03 \x01(\x08H\x00R\x06\x61ppend\x88\x01\x01\x42\t\n\x07_append\"z\n\x1dSetSessionSearchPathsResponse\x12#\n\rcurrent_paths\x18\x02 \x03(\tR\x0c\x63urrentPaths\x12%\n\x0erejected_paths\x18\x03 \x03(\tR\rrejectedPathsJ\x04\x08\x01\x10\x02R\x07success\"4\n\x13\x43loseSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"%\n\x14\x43loseSessionResponseJ\x04\x08\x01\x10\x02R\x07successb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"catenary/v1/session_requests.proto\x12\x0b\x63\x61tenary.v1\x1a\"catenary/contract/v1/options.proto\x1a\x19\x63\x61tenary/v1/session.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb5\x06\n\x14\x43reateSessionRequest\x12\x1d\n\nrequest_id\x18\x64 \x01(\tR\trequestId\x12<\n\x0cidle_timeout\x18\x65 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bidleTimeout\x12\x45\n\x06labels\x18\x66 \x03(\x0b\x32-.catenary.v1.CreateSessionRequest.LabelsEntryR\x06labels\x12\x16\n\x06\x64\x65vice\x18g \x01(\tR\x06\x64\x65vice\x12\xa5\x04\n\x18shared_memory_size_bytes\x18h \x01(\x04\x42\xeb\x03\xd2\xf3\x18\xe6\x03\n\xad\x01\n\x0b\x43\x41T-SES-021\x10\x01\x1a\x9b\x01\x41 caller who is not connected through a Unix socket of the server, or whom it offers no shared memory, gets UNIMPLEMENTED with SHM_DISABLED and no session.\n\xe2\x01\n\x0b\x43\x41T-SES-022\x10\x01\x1a\xd0\x01The segment has an unguessable name with at least 128 random bits and all its memory from the start; where there is no room for that, the answer is RESOURCE_EXHAUSTED with QUOTA_MEMORY and no session is made.\nO\n\x0b\x43\x41T-SES-023\x10\x01\x1a>The segment is gone once the session is closed or has expired.R\x15sharedMemorySizeBytes\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"f\n\x15\x43reateSessionResponse\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12.\n\x07session\x18\x64 \x01(\x0b\x32\x14.catenary.v1.SessionR\x07session\"2\n\x11GetSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"D\n\x12GetSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x14.catenary.v1.SessionR\x07session\"\xd2\x01\n\x13ListSessionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x44\n\x06labels\x18\x03 \x03(\x0b\x32,.catenary.v1.ListSessionsRequest.LabelsEntryR\x06labels\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"p\n\x14ListSessionsResponse\x12\x30\n\x08sessions\x18\x01 \x03(\x0b\x32\x14.catenary.v1.SessionR\x08sessions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x88\x01\n\x1cSetSessionSearchPathsRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12!\n\x0csearch_paths\x18\x02 \x03(\tR\x0bsearchPaths\x12\x1b\n\x06\x61ppend\x18\x03 \x01(\x08H\x00R\x06\x61ppend\x88\x01\x01\x42\t\n\x07_append\"z\n\x1dSetSessionSearchPathsResponse\x12#\n\rcurrent_paths\x18\x02 \x03(\tR\x0c\x63urrentPaths\x12%\n\x0erejected_paths\x18\x03 \x03(\tR\rrejectedPathsJ\x04\x08\x01\x10\x02R\x07success\"4\n\x13\x43loseSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"%\n\x14\x43loseSessionResponseJ\x04\x08\x01\x10\x02R\x07successb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,30 +36,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CREATESESSIONREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_CREATESESSIONREQUEST_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_CREATESESSIONREQUEST'].fields_by_name['shared_memory_size_bytes']._loaded_options = None
+  _globals['_CREATESESSIONREQUEST'].fields_by_name['shared_memory_size_bytes']._serialized_options = b'\322\363\030\346\003\n\255\001\n\013CAT-SES-021\020\001\032\233\001A caller who is not connected through a Unix socket of the server, or whom it offers no shared memory, gets UNIMPLEMENTED with SHM_DISABLED and no session.\n\342\001\n\013CAT-SES-022\020\001\032\320\001The segment has an unguessable name with at least 128 random bits and all its memory from the start; where there is no room for that, the answer is RESOURCE_EXHAUSTED with QUOTA_MEMORY and no session is made.\nO\n\013CAT-SES-023\020\001\032>The segment is gone once the session is closed or has expired.'
   _globals['_LISTSESSIONSREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_LISTSESSIONSREQUEST_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_CREATESESSIONREQUEST']._serialized_start=111
-  _globals['_CREATESESSIONREQUEST']._serialized_end=380
-  _globals['_CREATESESSIONREQUEST_LABELSENTRY']._serialized_start=323
-  _globals['_CREATESESSIONREQUEST_LABELSENTRY']._serialized_end=380
-  _globals['_CREATESESSIONRESPONSE']._serialized_start=382
-  _globals['_CREATESESSIONRESPONSE']._serialized_end=484
-  _globals['_GETSESSIONREQUEST']._serialized_start=486
-  _globals['_GETSESSIONREQUEST']._serialized_end=536
-  _globals['_GETSESSIONRESPONSE']._serialized_start=538
-  _globals['_GETSESSIONRESPONSE']._serialized_end=606
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=609
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=819
-  _globals['_LISTSESSIONSREQUEST_LABELSENTRY']._serialized_start=323
-  _globals['_LISTSESSIONSREQUEST_LABELSENTRY']._serialized_end=380
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=821
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=933
-  _globals['_SETSESSIONSEARCHPATHSREQUEST']._serialized_start=936
-  _globals['_SETSESSIONSEARCHPATHSREQUEST']._serialized_end=1072
-  _globals['_SETSESSIONSEARCHPATHSRESPONSE']._serialized_start=1074
-  _globals['_SETSESSIONSEARCHPATHSRESPONSE']._serialized_end=1196
-  _globals['_CLOSESESSIONREQUEST']._serialized_start=1198
-  _globals['_CLOSESESSIONREQUEST']._serialized_end=1250
-  _globals['_CLOSESESSIONRESPONSE']._serialized_start=1252
-  _globals['_CLOSESESSIONRESPONSE']._serialized_end=1289
+  _globals['_CREATESESSIONREQUEST']._serialized_start=147
+  _globals['_CREATESESSIONREQUEST']._serialized_end=968
+  _globals['_CREATESESSIONREQUEST_LABELSENTRY']._serialized_start=911
+  _globals['_CREATESESSIONREQUEST_LABELSENTRY']._serialized_end=968
+  _globals['_CREATESESSIONRESPONSE']._serialized_start=970
+  _globals['_CREATESESSIONRESPONSE']._serialized_end=1072
+  _globals['_GETSESSIONREQUEST']._serialized_start=1074
+  _globals['_GETSESSIONREQUEST']._serialized_end=1124
+  _globals['_GETSESSIONRESPONSE']._serialized_start=1126
+  _globals['_GETSESSIONRESPONSE']._serialized_end=1194
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1197
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1407
+  _globals['_LISTSESSIONSREQUEST_LABELSENTRY']._serialized_start=911
+  _globals['_LISTSESSIONSREQUEST_LABELSENTRY']._serialized_end=968
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1409
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1521
+  _globals['_SETSESSIONSEARCHPATHSREQUEST']._serialized_start=1524
+  _globals['_SETSESSIONSEARCHPATHSREQUEST']._serialized_end=1660
+  _globals['_SETSESSIONSEARCHPATHSRESPONSE']._serialized_start=1662
+  _globals['_SETSESSIONSEARCHPATHSRESPONSE']._serialized_end=1784
+  _globals['_CLOSESESSIONREQUEST']._serialized_start=1786
+  _globals['_CLOSESESSIONREQUEST']._serialized_end=1838
+  _globals['_CLOSESESSIONRESPONSE']._serialized_start=1840
+  _globals['_CLOSESESSIONRESPONSE']._serialized_end=1877
 # @@protoc_insertion_point(module_scope)

@@ -50,10 +50,15 @@ class CreateSessionRequest(_message.Message):
     IDLE_TIMEOUT_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
+    SHARED_MEMORY_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe: the same id and body answer the same session. Empty creates a session each time."""
     device: _builtins.str
     """Device for the session's pipeline: `cpu`, `cuda`, `cuda:<index>`. Empty or `auto` lets the server choose."""
+    shared_memory_size_bytes: _builtins.int
+    """Shared memory for inputs, in bytes, at most what GetServerInfo states to this caller. Zero makes none. Only callers who are
+    connected through the server's Unix socket may ask for it.
+    """
     @_builtins.property
     def idle_timeout(self) -> _duration_pb2.Duration:
         """How long the session may stay without a call, within the bounds that GetServerInfo states. Unset means the server's default."""
@@ -69,10 +74,11 @@ class CreateSessionRequest(_message.Message):
         idle_timeout: _duration_pb2.Duration | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         device: _builtins.str = ...,
+        shared_memory_size_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["idle_timeout", b"idle_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "idle_timeout", b"idle_timeout", "labels", b"labels", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "idle_timeout", b"idle_timeout", "labels", b"labels", "request_id", b"request_id", "shared_memory_size_bytes", b"shared_memory_size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

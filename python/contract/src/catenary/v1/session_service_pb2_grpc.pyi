@@ -41,9 +41,11 @@ class SessionServiceStub:
 
     Leaves a session in IDLE with the configs roots as search paths. A retry with the same `request_id` and body answers the same session.
     INVALID_ARGUMENT / DEVICE_INVALID - the server has no such device.
-    INVALID_ARGUMENT / FIELD_INVALID - the idle timeout is outside the bounds that GetServerInfo states.
+    INVALID_ARGUMENT / FIELD_INVALID - the idle timeout or the shared memory is outside the bounds that GetServerInfo states.
     ALREADY_EXISTS / IDEMPOTENCY_CONFLICT - the `request_id` was used with another body.
     RESOURCE_EXHAUSTED / QUOTA_SESSIONS - the server or the principal holds as many sessions as it may.
+    RESOURCE_EXHAUSTED / QUOTA_MEMORY - there is no room for so much shared memory.
+    UNIMPLEMENTED / SHM_DISABLED - the server offers this caller no shared memory.
     """
     GetSession: _grpc.UnaryUnaryMultiCallable[_session_requests_pb2.GetSessionRequest, _session_requests_pb2.GetSessionResponse]
     """Tells what a session is and does.
@@ -85,9 +87,11 @@ class SessionServiceAsyncStub(SessionServiceStub):
 
     Leaves a session in IDLE with the configs roots as search paths. A retry with the same `request_id` and body answers the same session.
     INVALID_ARGUMENT / DEVICE_INVALID - the server has no such device.
-    INVALID_ARGUMENT / FIELD_INVALID - the idle timeout is outside the bounds that GetServerInfo states.
+    INVALID_ARGUMENT / FIELD_INVALID - the idle timeout or the shared memory is outside the bounds that GetServerInfo states.
     ALREADY_EXISTS / IDEMPOTENCY_CONFLICT - the `request_id` was used with another body.
     RESOURCE_EXHAUSTED / QUOTA_SESSIONS - the server or the principal holds as many sessions as it may.
+    RESOURCE_EXHAUSTED / QUOTA_MEMORY - there is no room for so much shared memory.
+    UNIMPLEMENTED / SHM_DISABLED - the server offers this caller no shared memory.
     """
     GetSession: _aio.UnaryUnaryMultiCallable[_session_requests_pb2.GetSessionRequest, _session_requests_pb2.GetSessionResponse]  # type: ignore[assignment]
     """Tells what a session is and does.
@@ -132,9 +136,11 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Leaves a session in IDLE with the configs roots as search paths. A retry with the same `request_id` and body answers the same session.
         INVALID_ARGUMENT / DEVICE_INVALID - the server has no such device.
-        INVALID_ARGUMENT / FIELD_INVALID - the idle timeout is outside the bounds that GetServerInfo states.
+        INVALID_ARGUMENT / FIELD_INVALID - the idle timeout or the shared memory is outside the bounds that GetServerInfo states.
         ALREADY_EXISTS / IDEMPOTENCY_CONFLICT - the `request_id` was used with another body.
         RESOURCE_EXHAUSTED / QUOTA_SESSIONS - the server or the principal holds as many sessions as it may.
+        RESOURCE_EXHAUSTED / QUOTA_MEMORY - there is no room for so much shared memory.
+        UNIMPLEMENTED / SHM_DISABLED - the server offers this caller no shared memory.
         """
 
     @_abc_1.abstractmethod

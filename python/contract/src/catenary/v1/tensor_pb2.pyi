@@ -113,9 +113,11 @@ Global___Tensor: _TypeAlias = Tensor  # noqa: Y015
 
 @_typing.final
 class ShmRef(_message.Message):
-    """A range of bytes in a shared-memory segment that the server made for this client.
+    """A range of bytes in the shared memory of the session that the request names.
 
-    Only clients on the same host may use it, and only when the server claims the feature; else UNIMPLEMENTED / SHM_DISABLED.
+    Only for callers who are connected through the server's Unix socket and whom it offers shared memory; else UNIMPLEMENTED /
+    SHM_DISABLED. Not for outputs. The server copies the bytes before it uses them: the client may write there again once the
+    inference is answered.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -124,11 +126,11 @@ class ShmRef(_message.Message):
     BYTE_OFFSET_FIELD_NUMBER: _builtins.int
     BYTE_SIZE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name of the segment as the server gave it. Names of foreign segments answer PERMISSION_DENIED / SHM_NOT_OWNER."""
+    """Name of the segment as CreateSession gave it. Any other name answers PERMISSION_DENIED / SHM_NOT_OWNER."""
     byte_offset: _builtins.int
     """First byte of the range, counted from the start of the segment."""
     byte_size: _builtins.int
-    """Length of the range in bytes."""
+    """Length of the range in bytes: the product of the shape times the size of one element."""
     def __init__(
         self,
         *,

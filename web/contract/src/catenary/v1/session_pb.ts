@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file catenary/v1/session.proto.
  */
 export const file_catenary_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChljYXRlbmFyeS92MS9zZXNzaW9uLnByb3RvEgtjYXRlbmFyeS52MSKvAwoHU2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEigKBXN0YXRlGAIgASgOMhkuY2F0ZW5hcnkudjEuU2Vzc2lvblN0YXRlEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoMaWRsZV90aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKBmxhYmVscxgGIAMoCzIgLmNhdGVuYXJ5LnYxLlNlc3Npb24uTGFiZWxzRW50cnkSDgoGZGV2aWNlGAcgASgJEhQKDHNlYXJjaF9wYXRocxgIIAMoCRIOCgZydW5faWQYCSABKAkSJQoHZmFpbHVyZRgKIAEoCzIULmNhdGVuYXJ5LnYxLkZhaWx1cmUSFQoNcGlwZWxpbmVfbmFtZRgLIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKsoBCgxTZXNzaW9uU3RhdGUSHQoZU0VTU0lPTl9TVEFURV9VTlNQRUNJRklFRBAAEhYKElNFU1NJT05fU1RBVEVfSURMRRABEhkKFVNFU1NJT05fU1RBVEVfTE9BRElORxACEhcKE1NFU1NJT05fU1RBVEVfUkVBRFkQAxIaChZTRVNTSU9OX1NUQVRFX1RSQUlOSU5HEAQSGAoUU0VTU0lPTl9TVEFURV9GQUlMRUQQBRIZChVTRVNTSU9OX1NUQVRFX0NMT1NJTkcQBmIGcHJvdG8z", [file_catenary_v1_error, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChljYXRlbmFyeS92MS9zZXNzaW9uLnByb3RvEgtjYXRlbmFyeS52MSLhAwoHU2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEigKBXN0YXRlGAIgASgOMhkuY2F0ZW5hcnkudjEuU2Vzc2lvblN0YXRlEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoMaWRsZV90aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKBmxhYmVscxgGIAMoCzIgLmNhdGVuYXJ5LnYxLlNlc3Npb24uTGFiZWxzRW50cnkSDgoGZGV2aWNlGAcgASgJEhQKDHNlYXJjaF9wYXRocxgIIAMoCRIOCgZydW5faWQYCSABKAkSJQoHZmFpbHVyZRgKIAEoCzIULmNhdGVuYXJ5LnYxLkZhaWx1cmUSFQoNcGlwZWxpbmVfbmFtZRgLIAEoCRIwCg1zaGFyZWRfbWVtb3J5GAwgASgLMhkuY2F0ZW5hcnkudjEuU2hhcmVkTWVtb3J5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMAoMU2hhcmVkTWVtb3J5EgwKBG5hbWUYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoBCrKAQoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIWChJTRVNTSU9OX1NUQVRFX0lETEUQARIZChVTRVNTSU9OX1NUQVRFX0xPQURJTkcQAhIXChNTRVNTSU9OX1NUQVRFX1JFQURZEAMSGgoWU0VTU0lPTl9TVEFURV9UUkFJTklORxAEEhgKFFNFU1NJT05fU1RBVEVfRkFJTEVEEAUSGQoVU0VTU0lPTl9TVEFURV9DTE9TSU5HEAZiBnByb3RvMw", [file_catenary_v1_error, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * An isolated place on the server: search paths, configuration, pipeline and worker process of its own.
@@ -100,6 +100,13 @@ export type Session = Message<"catenary.v1.Session"> & {
    * @generated from field: string pipeline_name = 11;
    */
   pipelineName: string;
+
+  /**
+   * Shared memory that the server made for it; unset when CreateSession asked for none.
+   *
+   * @generated from field: catenary.v1.SharedMemory shared_memory = 12;
+   */
+  sharedMemory?: SharedMemory | undefined;
 };
 
 /**
@@ -108,6 +115,36 @@ export type Session = Message<"catenary.v1.Session"> & {
  */
 export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
   messageDesc(file_catenary_v1_session, 0);
+
+/**
+ * A segment of shared memory that clients of the same user on the same machine may map, to write inputs to it.
+ *
+ * It is a file of this name in `/dev/shm`, readable and writable by its owner alone. It ends with the session.
+ *
+ * @generated from message catenary.v1.SharedMemory
+ */
+export type SharedMemory = Message<"catenary.v1.SharedMemory"> & {
+  /**
+   * Name to use in ShmRef, at least 128 random bits.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Length in bytes.
+   *
+   * @generated from field: uint64 size_bytes = 2;
+   */
+  sizeBytes: bigint;
+};
+
+/**
+ * Describes the message catenary.v1.SharedMemory.
+ * Use `create(SharedMemorySchema)` to create a new message.
+ */
+export const SharedMemorySchema: GenMessage<SharedMemory> = /*@__PURE__*/
+  messageDesc(file_catenary_v1_session, 1);
 
 /**
  * What a session does. CLOSING is final: the session is not found afterwards.

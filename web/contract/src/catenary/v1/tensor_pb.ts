@@ -69,15 +69,17 @@ export const TensorSchema: GenMessage<Tensor> = /*@__PURE__*/
   messageDesc(file_catenary_v1_tensor, 0);
 
 /**
- * A range of bytes in a shared-memory segment that the server made for this client.
+ * A range of bytes in the shared memory of the session that the request names.
  *
- * Only clients on the same host may use it, and only when the server claims the feature; else UNIMPLEMENTED / SHM_DISABLED.
+ * Only for callers who are connected through the server's Unix socket and whom it offers shared memory; else UNIMPLEMENTED /
+ * SHM_DISABLED. Not for outputs. The server copies the bytes before it uses them: the client may write there again once the
+ * inference is answered.
  *
  * @generated from message catenary.v1.ShmRef
  */
 export type ShmRef = Message<"catenary.v1.ShmRef"> & {
   /**
-   * Name of the segment as the server gave it. Names of foreign segments answer PERMISSION_DENIED / SHM_NOT_OWNER.
+   * Name of the segment as CreateSession gave it. Any other name answers PERMISSION_DENIED / SHM_NOT_OWNER.
    *
    * @generated from field: string name = 1;
    */
@@ -91,7 +93,7 @@ export type ShmRef = Message<"catenary.v1.ShmRef"> & {
   byteOffset: bigint;
 
   /**
-   * Length of the range in bytes.
+   * Length of the range in bytes: the product of the shape times the size of one element.
    *
    * @generated from field: uint64 byte_size = 3;
    */
