@@ -12,7 +12,7 @@ from catenary_server.domain.failure import Failure, Reason, Resource, Violation
 from catenary_server.storage.atomic import write_files
 from catenary_server.storage.confinement import Kind, NotPlainError, Place, kind_of, read_file
 from catenary_server.storage.faults import as_failures, not_allowed, not_found
-from catenary_server.storage.threads import in_thread
+from catenary_server.domain.threads import in_thread
 from catenary_server.storage.transfers import LocalDraft, LocalSnapshot, refuse_taken
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from catenary_server.storage.dataset_places import RECORDS_FOLDER, DatasetPlaces
 from catenary_server.storage.faults import as_failures
 from catenary_server.storage.growing_file import LocalGrowingFile
 from catenary_server.storage.quota import Room, used_bytes
-from catenary_server.storage.threads import in_thread
+from catenary_server.domain.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

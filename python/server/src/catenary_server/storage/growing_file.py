@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from catenary_server.storage.confinement import Place, open_folder
 from catenary_server.storage.faults import as_failures
-from catenary_server.storage.threads import in_thread
+from catenary_server.domain.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

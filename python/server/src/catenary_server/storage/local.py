@@ -12,7 +12,7 @@ from catenary_server.storage.area import LocalArea
 from catenary_server.storage.atomic import sweep
 from catenary_server.storage.datasets import LocalDatasets
 from catenary_server.storage.quota import Room
-from catenary_server.storage.threads import in_thread
+from catenary_server.domain.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
