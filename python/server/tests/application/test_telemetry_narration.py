@@ -115,6 +115,9 @@ def test_a_pause_and_its_end_are_told_and_the_final_status_is_the_last() -> None
         (TrainingStatus.FAILED, "it broke"),
     ]
     assert isinstance(reports[-1], StatusReport)
+    assert [report.step for report in reports if isinstance(report, BatchReport)] == [1, 2]
+    names = {each.metric_name for report in reports if isinstance(report, SamplesReport) for each in report.samples}
+    assert names == {"train/a_loss", "train/b_loss", "train/learning_rate"}
 
 
 def test_a_checkpoint_is_told_once() -> None:

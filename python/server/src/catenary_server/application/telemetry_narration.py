@@ -76,7 +76,7 @@ class Narrator:
             yield from self._flushed()
             yield from self._ended_epoch(progress, None)
         yield from self._announced(progress)
-        if progress.status is not TrainStatus.IN_PROGRESS:
+        if progress.status is not TrainStatus.IN_PROGRESS or not _is_step(progress):
             return
         if progress.stage is Stage.TRAIN:
             yield from self._trained(progress)
@@ -85,8 +85,7 @@ class Narrator:
 
     def _announced(self, progress: Progress) -> Iterator[Report]:
         """A change of status, or what has nothing to do with a batch, such as a checkpoint or a node that begins."""
-        measured = progress.losses or progress.metrics or progress.message.startswith("Processing batch")
-        note = progress.message if not measured and progress.message != self._text else ""
+        note = progress.message if not _is_step(progress) and progress.message != self._text else ""
         if progress.status is self._status and not note:
             return
         yield from self._flushed()
@@ -109,7 +108,7 @@ class Narrator:
                 time=time,
             )
         values = {**progress.losses, **progress.metrics}
-        if progress.batches_done and not progress.losses:
+        if not values:
             values["batches_done"] = float(progress.batches_done)
         self._gather(progress, {f"train/{name}": value for name, value in values.items()})
         if self._is_full(time):
@@ -176,3 +175,8 @@ class Narrator:
             time=now,
         )
         self._speed_time, self._speed_batches = now, 0
+
+
+def _is_step(progress: Progress) -> bool:
+    """Whether an event is about a batch or a validation, and not about what happens between them."""
+    return bool(progress.losses or progress.metrics or progress.message.startswith("Processing batch"))
