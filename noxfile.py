@@ -32,7 +32,7 @@ PACKAGES = [
     "python/server[train]",
     "tools",
 ]
-SOURCES = ["python", "tools", "examples", "benchmarks", "tests", "conftest.py", "noxfile.py"]
+SOURCES = ["python", "tools", "examples", "benchmarks", "chaos", "tests", "conftest.py", "noxfile.py"]
 TYPED = [*SOURCES, "--exclude", "python/contract/src"]  # generated code is checked where it is used
 
 
