@@ -13,16 +13,16 @@ from catenary_client.local import local_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 SECONDS = 100.0
 
 
-@pytest.fixture
-def telemetry_server(tmp_path: Path) -> Iterator[str]:
-    """`host:port` of a server that takes telemetry alone."""
-    arguments = ["--only", "telemetry", "--telemetry", str(tmp_path / "runs")]
-    with local_server(tmp_path / "log", arguments) as address:
+@pytest.fixture(scope="module")
+def telemetry_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`host:port` of a server that takes telemetry alone; one for the tests of a module."""
+    folder = tmp_path_factory.mktemp("telemetry_server")
+    arguments = ["--only", "telemetry", "--telemetry", str(folder / "runs")]
+    with local_server(folder / "log", arguments) as address:
         yield address
 
 

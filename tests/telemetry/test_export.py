@@ -27,15 +27,16 @@ STEPS = 12_000
 EPOCHS = 2
 
 
-@pytest.fixture
-def run_id(telemetry_server: str, tmp_path: Path) -> str:
+@pytest.fixture(scope="module")
+def run_id(telemetry_server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A run that has ended; tests read it only."""
     settings = TelemetrySettings(performance_every=1_000_000)
     with Run(
         telemetry_server,
         name="exported",
         config={"model_name": "small"},
         commands=Commands(),
-        spill_root=tmp_path / "spill",
+        spill_root=tmp_path_factory.mktemp("spill"),
         settings=settings,
     ) as run:
         for step in range(1, STEPS + 1):

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from catenary_recordlog import (
@@ -113,7 +113,6 @@ def test_more_buffers_than_one_call_takes_are_written_in_order(tmp_path: Path) -
     assert next(RecordReader.open(tmp_path).read()).payload == b"".join(parts)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     records=st.lists(
         st.tuples(st.integers(1, 1000), st.integers(0, 255), st.lists(st.binary(max_size=60), max_size=4)), max_size=30

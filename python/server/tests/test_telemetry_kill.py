@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SERVER = Path(__file__).parent / "support" / "telemetry_process.py"
-KILLS = int(os.environ.get("CATENARY_KILLS", "5"))
+KILLS = 50 if os.environ.get("CATENARY_THOROUGH") else 4
 
 
 @contextlib.asynccontextmanager

@@ -304,7 +304,7 @@ def hostile_paths(draw: st.DrawFn) -> str:
 ANSWERS = {Reason.PATH_INVALID, Reason.PATH_NOT_ALLOWED, Reason.ARTIFACT_NOT_FOUND, Reason.DATASET_NOT_FOUND}
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=hostile_paths(), ask=st.sampled_from(["locate", "find", "find_data"]))
 def test_no_path_reads_or_writes_outside_the_roots(area: LocalArea, outside: Digest, path: str, ask: str) -> None:
     before = outside.digest()

@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from catenary_server.domain.telemetry import Command, CommandType
@@ -36,7 +36,6 @@ async def test_runs_come_back_as_they_were_written(index: SqliteIndex) -> None:
     ]
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     values=st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=60),
     most_points=st.integers(1, 70),
