@@ -51,6 +51,7 @@ class LiveRun:
         writer: the stream that writes to it now.
         change: held by whoever opens, closes, registers or deletes the run.
         written, durable: positions up to which the log is in a file, and safe.
+        newest: position of the newest entry of each kind that is written.
         last_heard: when the last message came, by the monotonic clock.
     """
 
@@ -59,6 +60,7 @@ class LiveRun:
         self.writer: RunWriter | None = None
         self.change = asyncio.Lock()
         self.written = self.durable = state.position
+        self.newest = dict(state.latest)
         self.last_heard = -1e9
         self.watchers: set[asyncio.Event] = set()
         self.results: dict[str, bytes] = {}
@@ -69,6 +71,7 @@ class LiveRun:
         self._recent: collections.deque[Entry] = collections.deque()
         self._recent_bytes = 0
         self._latest_batch: Entry | None = None
+        self._unwritten: collections.deque[Entry] = collections.deque()
         self._images: collections.OrderedDict[bytes, bytes] = collections.OrderedDict()
         self._pending_change: IndexChange | None = None
         self._moved = asyncio.Event()
@@ -136,6 +139,9 @@ class LiveRun:
     def on_written(self, position: int) -> None:
         """See `LogObserver.on_written`."""
         self.written = max(self.written, position)
+        while self._unwritten and self._unwritten[0].position <= position:
+            entry = self._unwritten.popleft()
+            self.newest[entry.kind] = entry.position
         self._move()
         self.wake()
 
@@ -253,6 +259,7 @@ class LiveRun:
         return IndexChange(self.state.key, self.state.position, 0, "")
 
     def _remember(self, entry: Entry) -> None:
+        self._unwritten.append(entry)
         if entry.kind is Kind.IMAGE_BATCH:
             self._latest_batch = entry
         if not self.watchers:

@@ -123,7 +123,9 @@ class Watches:
                 moved.clear()
                 ended = run.state.ended and run.written >= run.state.position
                 seen_all = True
-                for entry in await run.read(viewer.position, most_bytes=PAGE_BYTES):
+                entries = await run.read(viewer.position, most_bytes=PAGE_BYTES)
+                viewer.look()
+                for entry in entries:
                     seen_all = False
                     seen = viewer.see(entry)
                     if seen is not None:
@@ -179,6 +181,11 @@ class _Viewer:
         self._dropped: dict[PayloadClass, int] = {}
         self._told: dict[PayloadClass, int] = {}
         self._next_images = -1e9
+        self._newest: dict[Kind, int] = {}
+
+    def look(self) -> None:
+        """Note what is newest now: it stays so for all that was read, or a busy run would always be ahead."""
+        self._newest = dict(self._run.newest)
 
     def see(self, entry: Entry) -> Seen | None:
         """What the viewer gets of an entry; None if it gets nothing."""
@@ -208,7 +215,7 @@ class _Viewer:
         if entry.kind is Kind.IMAGE_BATCH:
             return self._batch(entry)
         if entry.kind is Kind.PERFORMANCE and self._view.wants(PayloadClass.PERFORMANCE):
-            if self._run.state.latest.get(Kind.PERFORMANCE) != entry.position:
+            if self._newest.get(Kind.PERFORMANCE) != entry.position:
                 self._drop(PayloadClass.PERFORMANCE)
                 return None
             return entry.payload
@@ -218,7 +225,7 @@ class _Viewer:
         """A batch with its images if it is the newest and time for one; else with what remains of it."""
         if self._view.wants(PayloadClass.IMAGE_BATCH):
             now = self._clock()
-            if self._run.state.latest.get(Kind.IMAGE_BATCH) == entry.position and now >= self._next_images:
+            if self._newest.get(Kind.IMAGE_BATCH) == entry.position and now >= self._next_images:
                 self._next_images = now + self._view.image_interval
                 return whole(self._run, entry.payload, self._codec)
             self._drop(PayloadClass.IMAGE_BATCH)
