@@ -148,6 +148,20 @@ def default_configs() -> tuple[Path, ...]:
     help="Sessions of one principal.  [default: half of --max-sessions with --tokens, else all]",
 )
 @click.option(
+    "--max-shared-memory",
+    default=4096,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Shared memory of all sessions together, in MiB, for clients on --unix-socket; 0 makes none.",
+)
+@click.option(
+    "--max-shared-memory-per-session",
+    default=1024,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Shared memory of one session, in MiB.",
+)
+@click.option(
     "--max-calls",
     default=CALLS.calls,
     show_default=True,
@@ -260,6 +274,8 @@ def _settings(options: dict[str, Any]) -> Settings:
         per_server=options["max_sessions"],
         per_principal=options["max_sessions_per_principal"] or _share(options),
         idle_timeout=options["idle_timeout"],
+        shared_memory=options["max_shared_memory"] * MEBIBYTE,
+        shared_memory_of_session=options["max_shared_memory_per_session"] * MEBIBYTE,
     )
     return Settings(
         host=options["host"],

@@ -27,6 +27,7 @@ from catenary_server.configuration.source import HydraConfigSource
 from catenary_server.drawing.drawer import PICTURE_MODULE, ProcessDrawer
 from catenary_server.plugins.installed import InstalledPlugins
 from catenary_server.runtimes import ProcessRuntime
+from catenary_server.runtimes.segments import FileSegments
 from catenary_server.storage.local import LocalStorage
 from catenary_server.telemetry_wiring import telemetry_parts
 from catenary_server.transport.codec.telemetry_report import TelemetryReportCodec
@@ -104,6 +105,7 @@ def _services(
         storage=storage,
         limits=settings.sessions,
         devices=[device.name for device in catalog.devices],
+        segments=_segments(settings),
     )
     datasets = Datasets(storage, DatasetLimits(quota=settings.storage_quota))
     plugins = Plugins(source=InstalledPlugins(settings.plugins), runtime=runtime, catalog=catalog)
@@ -126,6 +128,20 @@ def _services(
         profiling=Profiling(),
         telemetry=telemetry,
     )
+
+
+def _segments(settings: Settings) -> FileSegments | None:
+    """Shared memory for clients on the Unix socket; None without one, or where the system has none with names."""
+    if settings.unix_socket is None or not settings.sessions.shared_memory:
+        return None
+    try:
+        segments = FileSegments()
+    except OSError as error:
+        log.warning("no shared memory for clients: %s", error)
+        return None
+    if swept := segments.sweep():
+        log.warning("removed shared memory of %d sessions of an earlier server", swept)
+    return segments
 
 
 async def _drain(server: GrpcServer, services: Services, grace: float) -> None:

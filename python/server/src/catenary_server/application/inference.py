@@ -7,6 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from catenary_server.application.in_order import in_order
+from catenary_server.application.shared_inputs import gathered, shared_inputs
 from catenary_server.domain.assembly import Assembly
 from catenary_server.domain.failure import Failure, Reason, Violation
 from catenary_server.domain.tensor import Tensor, check_against, check_form, check_tensor
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
     from catenary_server.application.session import LoadedPipeline, Session
+    from catenary_server.application.shared_inputs import Input
     from catenary_server.domain.assembly import Piece
     from catenary_server.domain.node import PortSpec
     from catenary_server.domain.runtime import Inference
+    from catenary_server.domain.shared_memory import Segment
     from catenary_server.domain.tensor import TensorForm, TensorHeader
 
 STREAM_FAULTS = frozenset(
@@ -32,13 +35,13 @@ class StreamItem:
 
     correlation_id: str
     session_id: str = ""
-    inputs: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
+    inputs: Mapping[str, Input] = dataclasses.field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     fault: Failure | None = None
 
     @property
     def nbytes(self) -> int:
-        """Length of its payloads in bytes."""
+        """Length of its payloads in bytes, also of those in shared memory."""
         return sum(tensor.nbytes for tensor in self.inputs.values())
 
 
@@ -64,7 +67,7 @@ class AnnouncedInputs:
 class Inferences:
     """Runs a session's pipeline on a client's tensors."""
 
-    async def infer(self, session: Session, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> Inference:
+    async def infer(self, session: Session, inputs: Mapping[str, Input], outputs: Sequence[str]) -> Inference:
         """Compute the named outputs (`node.port`, or a port name that is unique), or the exit ports if none is named.
 
         Everything about the inputs is checked here, before the worker sees a byte.
@@ -72,12 +75,17 @@ class Inferences:
         Raises:
             Failure: STATE_INVALID, INPUT_NAME_MISSING, INPUT_NAME_UNKNOWN, TENSOR_DTYPE, TENSOR_SHAPE,
                 TENSOR_SIZE_MISMATCH, FIELD_INVALID for an unknown output, NODE_FAILED, WORKER_CRASHED,
-                GPU_OUT_OF_MEMORY, SESSION_CLOSING.
+                GPU_OUT_OF_MEMORY, SESSION_CLOSING; SHM_NOT_OWNER, SHM_RANGE, QUOTA_MEMORY for inputs in shared memory.
         """
         with session.engaged() as pipeline:
+            segment = session.segment
+            shared = shared_inputs(inputs, segment)
             check_inputs(inputs, pipeline.graph.ports().inputs)
-            check_elements(inputs)
-            return await pipeline.worker.infer(inputs, outputs)
+            if segment is not None and shared:
+                return await _infer_shared(pipeline, inputs, outputs, segment)
+            own = {name: each for name, each in inputs.items() if isinstance(each, Tensor)}
+            check_elements(own)
+            return await pipeline.worker.infer(own, outputs)
 
     async def stream(
         self, find: Callable[[str], Session], items: AsyncIterator[StreamItem]
@@ -175,6 +183,20 @@ def check_elements(inputs: Mapping[str, Tensor]) -> None:
     """
     for name, tensor in inputs.items():
         check_tensor(name, tensor)
+
+
+async def _infer_shared(
+    pipeline: LoadedPipeline, inputs: Mapping[str, Input], outputs: Sequence[str], segment: Segment
+) -> Inference:
+    sizes = [each.nbytes for each in inputs.values()]
+    reservation = await pipeline.worker.reserve([max(1, size) for size in sizes])  # no block is empty
+    try:
+        memory = [each[:size] for each, size in zip(reservation.memory, sizes, strict=True)]
+        copies = await gathered(inputs, segment, memory)
+        check_elements(copies)
+        return await pipeline.worker.infer(copies, outputs, reservation)
+    finally:
+        reservation.release()
 
 
 async def _infer_pieces(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from catenary_server.domain.pipeline import PipelineConfig
     from catenary_server.domain.plugin import Plugin
     from catenary_server.domain.runtime import Worker
+    from catenary_server.domain.shared_memory import Segment
     from catenary_server.domain.storage import FileArea
     from catenary_server.domain.training import TrainRunConfig
 
@@ -62,6 +63,10 @@ class Session:
     """Plugins that the session has loaded, by name."""
     saved_weights: str | None = None
     saved_pipeline: str | None = None
+    shared_bytes: int = 0
+    """Length of its shared memory, also while that is being made."""
+    making_segment: asyncio.Task[Segment] | None = None
+    """Makes its shared memory; None if it has none."""
     change: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
     """Held while the pipeline or its weights are being replaced."""
     closing: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
@@ -76,6 +81,14 @@ class Session:
     def working(self) -> Run | None:
         """The phase or evaluation that goes on now."""
         return next((run for run in (self.run, self.evaluation) if run is not None and not run.finished), None)
+
+    @property
+    def segment(self) -> Segment | None:
+        """Its shared memory; None without, and until it is made."""
+        making = self.making_segment
+        if making is None or not making.done() or making.cancelled() or making.exception() is not None:
+            return None
+        return making.result()
 
     def plugin_nodes(self) -> dict[str, NodeSpec]:
         """Node types of the loaded plugins, by class name."""

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 from catenary_server.application.session import Session
 from catenary_server.domain.failure import Failure, Reason, Resource, Violation
 from catenary_server.domain.session import SessionState
+from catenary_server.domain.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from catenary_server.domain.config_source import ConfigSource
+    from catenary_server.domain.shared_memory import SegmentSource
     from catenary_server.domain.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,10 @@ class SessionLimits:
     idle_timeout: float = 3600.0
     idle_timeout_min: float = 1.0
     idle_timeout_max: float = 24 * 3600.0
+    shared_memory: int = 4 << 30
+    """Bytes of shared memory of all sessions together."""
+    shared_memory_of_session: int = 1 << 30
+    """Bytes of shared memory that one session may ask for."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class NewSession:
     idle_timeout: float | None = None
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     device: str = ""
+    shared_bytes: int = 0
+    """Length of its shared memory in bytes; 0 makes none."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +64,8 @@ class SessionUse:
     server: int
     principal: int
     memory: float = CLOSED_MEMORY_SECONDS
+    offered_memory: int = 0
+    """Bytes of shared memory that a session may ask for, on the server's Unix socket."""
 
 
 class Sessions:
@@ -68,12 +78,14 @@ class Sessions:
         storage: Storage,
         limits: SessionLimits,
         devices: Sequence[str],
+        segments: SegmentSource | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits = limits
         self._configs = configs
         self._storage = storage
         self._devices = devices
+        self._segments = segments
         self._clock = clock
         self._sessions: dict[str, Session] = {}
         self._closed: dict[str, tuple[str, float]] = {}
@@ -91,19 +103,55 @@ class Sessions:
 
     def use(self, principal: str) -> SessionUse:
         """How many sessions are open and may be."""
-        return SessionUse(limits=self.limits, server=self.count, principal=self._count_of(principal))
+        return SessionUse(
+            limits=self.limits,
+            server=self.count,
+            principal=self._count_of(principal),
+            offered_memory=self.offered_memory,
+        )
+
+    @property
+    def offered_memory(self) -> int:
+        """Bytes of shared memory that a session may ask for; 0 if this server makes none."""
+        if self._segments is None:
+            return 0
+        return min(self.limits.shared_memory_of_session, self.limits.shared_memory)
+
+    async def open(self, principal: str, wanted: NewSession, request_id: str = "") -> Session:
+        """As `create`, with the shared memory that is wanted.
+
+        Raises:
+            Failure: as `create`; SHM_DISABLED if this server makes no shared memory; QUOTA_MEMORY if there is no room
+                for it; SESSION_CLOSING if the session is closed meanwhile. There is no session then.
+        """
+        session = self.create(principal, wanted, request_id)
+        if session.making_segment is None:
+            return session
+        try:
+            # A caller that goes leaves the session, which a retry finds.
+            await asyncio.shield(session.making_segment)
+        except Failure:
+            await self._close(session)
+            raise
+        if session.state is SessionState.CLOSING:
+            raise session.closing_failure()
+        return session
 
     def create(self, principal: str, wanted: NewSession, request_id: str = "") -> Session:
         """Open a session; the same request id with the same wish gives the same session again.
 
+        Shared memory that is wanted is being made when this returns; `open` waits for it.
+
         Raises:
-            Failure: QUOTA_SESSIONS, IDEMPOTENCY_CONFLICT, DEVICE_INVALID, FIELD_INVALID for a timeout out of bounds.
+            Failure: QUOTA_SESSIONS, IDEMPOTENCY_CONFLICT, DEVICE_INVALID, FIELD_INVALID for a timeout or a length out
+                of bounds, SHM_DISABLED, QUOTA_MEMORY if sessions have as much shared memory as they may.
         """
         repeated = self._repeated(principal, wanted, request_id)
         if repeated is not None:
             return repeated
         self._check_wish(wanted)
         self._check_quota(principal)
+        self._check_memory(wanted.shared_bytes)
         now = self._clock()
         session = Session(
             session_id=secrets.token_urlsafe(24),
@@ -115,7 +163,11 @@ class Sessions:
             idle_timeout=wanted.idle_timeout or self.limits.idle_timeout,
             create_time=time.time(),
             last_used=now,
+            shared_bytes=wanted.shared_bytes,
         )
+        if self._segments is not None and wanted.shared_bytes:
+            making = in_thread(self._segments.create, wanted.shared_bytes)
+            session.making_segment = asyncio.create_task(making, name="make shared memory")
         self._sessions[session.session_id] = session
         if request_id:
             self._requests[principal, request_id] = (wanted, session.session_id)
@@ -202,6 +254,10 @@ class Sessions:
             await pipeline.worker.close()
             if run is not None:
                 await run.ended()
+        if session.making_segment is not None:
+            await asyncio.wait({session.making_segment})
+            if session.segment is not None:
+                await in_thread(session.segment.close)  # gives many pages back, which takes a while
         if self._sessions.pop(session.session_id, None) is not None:
             self._closed[session.session_id] = (session.principal, self._clock())
 
@@ -234,6 +290,23 @@ class Sessions:
         if not self._candidates(wanted.device):
             fault = Violation("device", f"no device {wanted.device!r}; there are: auto, {', '.join(self._devices)}")
             raise Failure(Reason.DEVICE_INVALID, fault.description, violations=(fault,))
+
+    def _check_memory(self, nbytes: int) -> None:
+        if not nbytes:
+            return
+        if not self.offered_memory:
+            raise Failure(Reason.SHM_DISABLED, "this server makes no shared memory; send inputs in the message")
+        if nbytes > self.offered_memory:
+            fault = Violation("shared_memory_size_bytes", f"must be at most {self.offered_memory}")
+            raise Failure(Reason.FIELD_INVALID, f"{fault.subject} {fault.description}", violations=(fault,))
+        used, limit = sum(session.shared_bytes for session in self._sessions.values()), self.limits.shared_memory
+        if used + nbytes > limit:
+            raise Failure(
+                Reason.QUOTA_MEMORY,
+                f"{used} of {limit} bytes of shared memory are in use, no room for {nbytes}; ask for less, or later",
+                violations=(Violation("shared_memory_size_bytes", f"{used} of {limit} bytes in use"),),
+                retry_after=5.0,
+            )
 
     def _candidates(self, device: str) -> tuple[str, ...]:
         """The devices that a wish leaves: the one, all of a kind (`cuda`), or without a wish all of the best kind."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from catenary_server.domain.client_path import ClientPath
 from catenary_server.domain.dataset import DATASETS_FOLDER
 from catenary_server.domain.failure import Failure, Reason, Resource, Violation
+from catenary_server.domain.threads import in_thread
 from catenary_server.storage.atomic import write_files
 from catenary_server.storage.confinement import Kind, NotPlainError, Place, kind_of, read_file
 from catenary_server.storage.faults import as_failures, not_allowed, not_found
-from catenary_server.domain.threads import in_thread
 from catenary_server.storage.transfers import LocalDraft, LocalSnapshot, refuse_taken
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ import threading
 from typing import TYPE_CHECKING
 
 from catenary_server.domain.dataset import StoredDataset
+from catenary_server.domain.threads import in_thread
 from catenary_server.storage.atomic import write_files
 from catenary_server.storage.confinement import Kind, Place, kind_of, open_folder, read_file
 from catenary_server.storage.dataset_places import RECORDS_FOLDER, DatasetPlaces, Manifest
 from catenary_server.storage.faults import as_failures
 from catenary_server.storage.growing_file import LocalGrowingFile
 from catenary_server.storage.quota import Room, used_bytes
-from catenary_server.domain.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,9 +8,9 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from catenary_server.domain.threads import in_thread
 from catenary_server.storage.confinement import Place, open_folder
 from catenary_server.storage.faults import as_failures
-from catenary_server.domain.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

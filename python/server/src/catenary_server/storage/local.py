@@ -8,11 +8,11 @@ import threading
 from typing import TYPE_CHECKING
 
 from catenary_server.domain.client_path import RESERVED_PREFIX
+from catenary_server.domain.threads import in_thread
 from catenary_server.storage.area import LocalArea
 from catenary_server.storage.atomic import sweep
 from catenary_server.storage.datasets import LocalDatasets
 from catenary_server.storage.quota import Room
-from catenary_server.domain.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,10 +8,10 @@ import os
 from typing import TYPE_CHECKING
 
 from catenary_server.domain.failure import Failure, Reason, Resource
+from catenary_server.domain.threads import in_thread
 from catenary_server.storage.atomic import Draft
 from catenary_server.storage.confinement import NotPlainError, Place, open_file
 from catenary_server.storage.faults import as_failures, not_allowed
-from catenary_server.domain.threads import in_thread
 
 if TYPE_CHECKING:
     import threading

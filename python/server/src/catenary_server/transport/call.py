@@ -24,6 +24,8 @@ class Call:
     metadata: Mapping[str, str | bytes]
     time_remaining: Callable[[], float | None]
     """Seconds to the caller's deadline; None without one."""
+    local: bool = False
+    """True for a caller on the server's Unix socket: a process of the same user on this machine."""
     received: Payloads = dataclasses.field(default_factory=Payloads)
     """Large bytes of the request; its fields hold tickets for them."""
     accept: Callable[[], Awaitable[None]] = _nothing

@@ -55,7 +55,8 @@ class ServerInfoServicer:
     ) -> discovery_service_pb2.GetServerInfoResponse:
         """See the contract."""
         facts = self._described.server(call.principal)
-        return encode_server(facts, self._capabilities(), self._sizes, self._admission.use(call.principal))
+        use = self._admission.use(call.principal)
+        return encode_server(facts, self._capabilities(), self._sizes, use, local=call.local)
 
 
 class DiscoveryServicer(ServerInfoServicer):

@@ -69,6 +69,7 @@ class Caller:
     principal: str
     metadata: Mapping[str, str | bytes]
     time_remaining: Callable[[], float | None]
+    local: bool
 
     def call(self, received: Payloads | None = None) -> Call:
         """The call, as a servicer method learns of it."""
@@ -76,6 +77,7 @@ class Caller:
             principal=self.principal,
             metadata=self.metadata,
             time_remaining=self.time_remaining,
+            local=self.local,
             received=Payloads() if received is None else received,
         )
 
@@ -243,7 +245,8 @@ class Guard:
 
     def _authenticated(self, method: Method, context: Context) -> Caller:
         metadata: dict[str, str | bytes] = dict(context.invocation_metadata() or ())
-        return Caller(self._authenticator.authenticate(method, metadata), metadata, context.time_remaining)
+        principal = self._authenticator.authenticate(method, metadata)
+        return Caller(principal, metadata, context.time_remaining, local=context.peer().startswith("unix:"))
 
     def _encoded(self, method: Method, response: Message | bytes, call: Call) -> bytes:
         data = response if isinstance(response, bytes) else encode(method, response, call.given)

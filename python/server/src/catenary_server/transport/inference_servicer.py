@@ -34,14 +34,15 @@ class InferenceServicer:
     ) -> inference_requests_pb2.InferenceResponse:
         """See the contract."""
         session = self._sessions.find(call.principal, request.session_id)
-        inputs = decode_inputs(request.inputs, call.received)
+        inputs = decode_inputs(request.inputs, call.received, shared=self._shared(call))
         result = await self._inferences.infer(session, inputs, tuple(request.output_specs))
         return encode_inference(result, call.given)
 
     async def stream_inference(self, messages: AsyncIterator[bytes], call: Call) -> AsyncGenerator[bytes, None]:
         """See the contract."""
         find = functools.partial(self._sessions.find, call.principal)
-        async with contextlib.aclosing(self._inferences.stream(find, self._codec.items(messages))) as answers:
+        items = self._codec.items(messages, shared=self._shared(call))
+        async with contextlib.aclosing(self._inferences.stream(find, items)) as answers:
             async for answer in answers:
                 yield self._codec.answer(answer)
 
@@ -52,6 +53,10 @@ class InferenceServicer:
         result = await self._inferences.infer_announced(session, announced, self._pieces(messages, call, session_id))
         for response in self._codec.result(result):
             yield response
+
+    def _shared(self, call: Call) -> bool:
+        """Whether the caller may name shared memory."""
+        return call.local and self._sessions.offered_memory > 0
 
     async def _pieces(self, messages: AsyncIterator[bytes], call: Call, session_id: str) -> AsyncIterator[Piece]:
         """The pieces, each of which keeps the session alive; when the first is asked for, the header has passed."""

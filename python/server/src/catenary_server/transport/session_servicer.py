@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from catenary.v1 import session_requests_pb2
+from catenary_server.domain.failure import Failure, Reason
 from catenary_server.transport.codec.session import decode_new_session, encode_search_paths, encode_session
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ class SessionServicer:
         self, request: session_requests_pb2.CreateSessionRequest, call: Call
     ) -> session_requests_pb2.CreateSessionResponse:
         """See the contract."""
-        session = self._sessions.create(call.principal, decode_new_session(request), request.request_id)
+        wanted = decode_new_session(request)
+        if wanted.shared_bytes and not call.local:
+            raise Failure(Reason.SHM_DISABLED, "shared memory is for callers on the server's Unix socket: unix:PATH")
+        session = await self._sessions.open(call.principal, wanted, request.request_id)
         return session_requests_pb2.CreateSessionResponse(session_id=session.session_id, session=self._encoded(session))
 
     async def get_session(

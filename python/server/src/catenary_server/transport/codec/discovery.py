@@ -36,9 +36,9 @@ _KINDS = {
 
 
 def encode_server(
-    facts: ServerFacts, capabilities: Iterable[str], sizes: MessageSizes, use: CallUse
+    facts: ServerFacts, capabilities: Iterable[str], sizes: MessageSizes, use: CallUse, *, local: bool
 ) -> discovery_service_pb2.GetServerInfoResponse:
-    """Who the server is, what it claims, and within which bounds."""
+    """Who the server is, what it claims, and within which bounds; shared memory is for `local` callers."""
     return discovery_service_pb2.GetServerInfoResponse(
         server_name=SERVER_NAME,
         server_version=importlib.metadata.version("catenary-server"),
@@ -46,7 +46,7 @@ def encode_server(
         capabilities=[encode_capability(name) for name in sorted(capabilities)],
         limits=capability_pb2.ServerLimits(
             messages=_sizes(sizes),
-            sessions=_sessions(facts.sessions),
+            sessions=_sessions(facts.sessions, local=local),
             storage=capability_pb2.StorageLimits(
                 page_size=PAGE_SIZE,
                 principal_size_bytes=facts.kept.quota or 0,
@@ -172,7 +172,7 @@ def _sizes(sizes: MessageSizes) -> capability_pb2.MessageLimits:
     )
 
 
-def _sessions(use: SessionUse) -> capability_pb2.SessionLimits:
+def _sessions(use: SessionUse, *, local: bool) -> capability_pb2.SessionLimits:
     return capability_pb2.SessionLimits(
         server=capability_pb2.Slots(total=use.limits.per_server, used=use.server),
         principal=capability_pb2.Slots(total=use.limits.per_principal, used=use.principal),
@@ -180,4 +180,5 @@ def _sessions(use: SessionUse) -> capability_pb2.SessionLimits:
         min_idle_timeout=times.duration(use.limits.idle_timeout_min),
         max_idle_timeout=times.duration(use.limits.idle_timeout_max),
         memory_duration=times.duration(use.memory),
+        shared_memory_size_bytes=use.offered_memory if local else 0,
     )

@@ -15,24 +15,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from catenary.v1 import inference_pb2, tensor_pb2
+    from catenary_server.application.shared_inputs import Input
     from catenary_server.domain.runtime import Inference
     from catenary_wire.payloads import Payloads
 
 _TENSOR_FIELDS = ("wavelengths", "cube", "mask", "mesu_index", "rgb_image", "frame_id")
 
 
-def decode_inputs(batch: inference_pb2.InputBatch, payloads: Payloads) -> Mapping[str, Tensor]:
-    """Every input by the name of its port.
+def decode_inputs(batch: inference_pb2.InputBatch, payloads: Payloads, *, shared: bool = False) -> Mapping[str, Input]:
+    """Every input by the name of its port; `shared` says whether the caller may name shared memory.
 
     Raises:
         Failure: FIELD_INVALID if a name is given twice, and as `decode_tensor`.
     """
-    inputs = decode_prompts(batch)
+    inputs: dict[str, Input] = {**decode_prompts(batch)}
     for name, message in tensors_of(batch):
         if name in inputs:
             fault = Violation(f'inputs.extra_inputs["{name}"]', "this input has a field of its own, which is set too")
             raise Failure(Reason.FIELD_INVALID, f"input {name!r} is given twice", violations=(fault,))
-        inputs[name] = decode_tensor(name, message, payloads)
+        inputs[name] = decode_tensor(name, message, payloads, shared=shared)
     return inputs
 
 

@@ -43,8 +43,10 @@ class InferenceStreamCodec:
         self._rules = rules
         self._sizes = sizes
 
-    async def items(self, messages: AsyncIterator[bytes]) -> AsyncIterator[StreamItem]:
+    async def items(self, messages: AsyncIterator[bytes], *, shared: bool) -> AsyncIterator[StreamItem]:
         """The requests of StreamInference; one that breaks a rule or cannot be decoded has its fault.
+
+        `shared` says whether the caller may name shared memory.
 
         Raises:
             Failure: MALFORMED_MESSAGE for bytes that are no message, which ends the stream.
@@ -58,7 +60,7 @@ class InferenceStreamCodec:
                 yield StreamItem(
                     correlation_id=message.correlation_id,
                     session_id=request.session_id,
-                    inputs=decode_inputs(request.inputs, received),
+                    inputs=decode_inputs(request.inputs, received, shared=shared),
                     outputs=tuple(request.output_specs),
                 )
             except Failure as fault:

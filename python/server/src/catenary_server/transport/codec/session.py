@@ -12,6 +12,7 @@ from catenary_server.transport.codec.failure import encode_failure
 
 if TYPE_CHECKING:
     from catenary_server.application.session import Session
+    from catenary_server.domain.shared_memory import Segment
 
 _STATES = {state: session_pb2.SessionState.Value(f"SESSION_STATE_{state}") for state in SessionState}
 
@@ -19,7 +20,12 @@ _STATES = {state: session_pb2.SessionState.Value(f"SESSION_STATE_{state}") for s
 def decode_new_session(request: session_requests_pb2.CreateSessionRequest) -> NewSession:
     """What the client wants of a session."""
     idle_timeout = times.seconds(request.idle_timeout) if request.HasField("idle_timeout") else None
-    return NewSession(idle_timeout=idle_timeout, labels=dict(request.labels), device=request.device)
+    return NewSession(
+        idle_timeout=idle_timeout,
+        labels=dict(request.labels),
+        device=request.device,
+        shared_bytes=request.shared_memory_size_bytes,
+    )
 
 
 def encode_session(session: Session, expire_time: float | None) -> session_pb2.Session:
@@ -37,7 +43,13 @@ def encode_session(session: Session, expire_time: float | None) -> session_pb2.S
         run_id=session.run.run_id if session.run is not None and not session.run.finished else "",
         failure=None if failure is None else encode_failure(failure.reason, failure.message),
         pipeline_name="" if session.pipeline is None else session.pipeline.config.metadata.name,
+        shared_memory=None if session.segment is None else encode_shared_memory(session.segment),
     )
+
+
+def encode_shared_memory(segment: Segment) -> session_pb2.SharedMemory:
+    """The shared memory of a session."""
+    return session_pb2.SharedMemory(name=segment.name, size_bytes=segment.nbytes)
 
 
 def encode_search_paths(session: Session) -> list[str]:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from catenary.v1 import tensor_pb2
 from catenary_server.domain.failure import Failure, Reason, Violation
+from catenary_server.domain.shared_memory import SharedTensor
 from catenary_server.domain.tensor import DType, Tensor
 from catenary_wire import tensors
 
 if TYPE_CHECKING:
+    from catenary_server.application.shared_inputs import Input
     from catenary_server.domain.node import PortSpec
     from catenary_wire.payloads import Payloads
 
@@ -19,14 +21,28 @@ DTYPE_NUMBERS = {dtype: tensors.dtype_number(dtype.numpy) for dtype in DType}
 _DTYPES: dict[int, DType] = {number: dtype for dtype, number in DTYPE_NUMBERS.items()}
 
 
-def decode_tensor(name: str, message: tensor_pb2.Tensor, payloads: Payloads) -> Tensor:
-    """A tensor whose elements are a view of the request. Shape and length are checked by the application.
+def decode_tensor(name: str, message: tensor_pb2.Tensor, payloads: Payloads, *, shared: bool = False) -> Input:
+    """A tensor whose elements are a view of the request, or lie in shared memory. The application checks the rest.
+
+    Args:
+        name: of the input.
+        message: the tensor.
+        payloads: elements of the request.
+        shared: whether the caller may name shared memory.
 
     Raises:
         Failure: TENSOR_DTYPE without an element type that the contract has, SHM_DISABLED.
     """
     if message.WhichOneof("payload") == "shm_ref":
-        raise Failure(Reason.SHM_DISABLED, f"input {name!r} is in shared memory; send its elements as raw_data")
+        if not shared:
+            raise Failure(Reason.SHM_DISABLED, f"input {name!r} is in shared memory; send its elements as raw_data")
+        return SharedTensor(
+            dtype=decode_dtype(name, message.dtype),
+            shape=tuple(message.shape),
+            segment=message.shm_ref.name,
+            offset=message.shm_ref.byte_offset,
+            nbytes=message.shm_ref.byte_size,
+        )
     return Tensor(decode_dtype(name, message.dtype), tuple(message.shape), payloads.view(message.raw_data))
 
 
