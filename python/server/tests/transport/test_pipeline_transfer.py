@@ -50,6 +50,7 @@ async def uploaded(client: WireClient, *messages: Any) -> Any:
 
 
 async def reason(client: WireClient, *messages: Any) -> str:
+    """The last message is the one that is refused: what is sent behind a refusal may fail on its own."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await uploaded(client, *messages)
     return failure_of(caught.value).reason
@@ -81,12 +82,12 @@ async def test_a_download_can_leave_the_weights_out(client: WireClient) -> None:
 
 
 async def test_a_stream_that_is_no_upload_is_refused(client: WireClient, tmp_path: Path) -> None:
-    first, *rest = chunks()
+    first = chunks()[0]
     assert await reason(client) == "FIELD_INVALID"
     assert await reason(client, first) == "FIELD_INVALID"
     assert await reason(client, header(), header()) == "FIELD_INVALID"
     assert await reason(client, header(), first) == "UPLOAD_OFFSET_MISMATCH"
-    assert await reason(client, header(pipeline_path="../up"), first, *rest) == "PATH_INVALID"
+    assert await reason(client, header(pipeline_path="../up")) == "PATH_INVALID"
     wrong = RPC.request(chunk={"file_index": 0, "offset": 0, "content": b" " * len(FILES[0])})
     assert await reason(client, header(), wrong) == "UPLOAD_CHECKSUM_MISMATCH"
     assert not [path for path in (tmp_path / "artifacts").rglob("*") if path.is_file()]
