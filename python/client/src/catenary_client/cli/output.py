@@ -14,7 +14,7 @@ import numpy as np
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -65,8 +65,9 @@ def facts(rows: Iterable[tuple[str, str]]) -> Table:
 
 
 def listing(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
-    """Rows below a header, without lines."""
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    """Rows below a header, without lines; the first column is what the next command needs and is not shortened."""
+    name, *others = columns
+    table = Table(Column(name, no_wrap=True), *others, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*map(Text, row))
     return table
