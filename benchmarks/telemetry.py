@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.peers.workload import write_tiles
 from benchmarks.report import Report
-from benchmarks.telemetry_rows import peers
+from benchmarks.telemetry_rows import catch_up, fleet, kills, peers
 
 
 def run(*, quick: bool) -> Report:
@@ -20,5 +20,11 @@ def run(*, quick: bool) -> Report:
         folder = Path(name)
         tiles = folder / "tiles"
         write_tiles(tiles)
-        tables, goals = peers.measure(tiles, folder, quick=quick)
-    return Report("telemetry", tuple(tables), tuple(goals))
+        parts = [
+            peers.measure(tiles, folder / "peers", quick=quick),
+            fleet.measure(tiles, folder / "fleet", quick=quick),
+            catch_up.measure(folder / "cut", quick=quick),
+            kills.measure(folder / "kills", quick=quick),
+        ]
+    tables = [table for found, _ in parts for table in found]
+    return Report("telemetry", tuple(tables), tuple(goal for _, goals in parts for goal in goals))

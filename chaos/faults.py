@@ -121,6 +121,10 @@ FAULTS: Final[Mapping[str, Fault]] = {
 }
 
 
+_DIRECT: Final = frozenset({"server-kills", "full-disk"})
+"""What does not concern the connection, which is not slowed by the proxy then."""
+
+
 def suffer(name: str, folder: Path, *, repeats: int, seed: int, load: Load | None = None) -> Outcome:
     """Let one kind of fault happen so many times, then check everything.
 
@@ -132,7 +136,7 @@ def suffer(name: str, folder: Path, *, repeats: int, seed: int, load: Load | Non
         stack.callback(server.kill)
         proxy = stack.enter_context(FaultProxy(server.address))
         carried = load or Load()
-        trainer = Trainer(proxy.address, folder, carried)
+        trainer = Trainer(server.address if name in _DIRECT else proxy.address, folder, carried)
         stack.callback(trainer.kill)
         world = World(server, proxy, trainer, random.Random(seed), carried)
         recoveries = []

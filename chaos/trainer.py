@@ -16,7 +16,7 @@ from pathlib import Path
 from catenary_client.telemetry import Run, TelemetrySettings
 
 RATE = 60.0
-_KIB = 1 << 10
+_MIB = 1 << 20
 _JPEG_HEADER = b"\xff\xd8\xff\xc0\x00\x11\x08\x00\x10\x00\x10\x03"
 
 
@@ -54,7 +54,7 @@ def main() -> None:
     """Train, then say what became of it."""
     address, spill, run_id, first, tiles, tile_bytes, counter = sys.argv[1:]
     settings = TelemetrySettings(
-        ring_bytes=4096 * _KIB, reserve_bytes=64 * _KIB, segment_bytes=1024 * _KIB, close_seconds=120.0
+        ring_bytes=8 * _MIB, reserve_bytes=_MIB // 8, segment_bytes=2 * _MIB, close_seconds=120.0
     )
     fd = os.open(counter, os.O_RDWR | os.O_CREAT)
     run = Run(address, run_id=run_id, spill_root=Path(spill), settings=settings, on_full="block").start()
