@@ -28,12 +28,14 @@ from catenary_client.connection import (
     open_thread_channel,
 )
 from catenary_client.datasets import DatasetCalls
+from catenary_client.errors import UnsupportedError
 from catenary_client.nodes import list_nodes
 from catenary_client.pipeline_files import PipelineFileCalls
 from catenary_client.results import ConfigCheck
 from catenary_client.retry import RetryPolicy
 from catenary_client.runs import RunCalls
 from catenary_client.sessions import AsyncSession
+from catenary_client.shared_memory import SharedMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,6 +108,7 @@ class AsyncClient(DatasetCalls, PipelineFileCalls, RunCalls):
         idle_timeout: float | None = None,
         labels: Mapping[str, str] | None = None,
         device: str = "",
+        shared_memory: int = 0,
     ) -> AsyncSession:
         """Make a session.
 
@@ -114,17 +117,27 @@ class AsyncClient(DatasetCalls, PipelineFileCalls, RunCalls):
             idle_timeout: seconds without a call after which the server closes it; None means the server's default.
             labels: words to find it by in `sessions`.
             device: `cpu`, `cuda` or `cuda:<index>`; empty lets the server choose.
+            shared_memory: bytes of memory shared with the server, for a client on its Unix socket; `infer` puts inputs
+                there while they fit.
 
         Raises:
-            LimitExceededError: the server holds as many sessions as it may.
+            LimitExceededError: the server holds as many sessions as it may, or has no room for the memory.
+            UnsupportedError: the server shares no memory with this client.
         """
-        request = session.CreateSessionRequest(labels=labels, device=device)
+        request = session.CreateSessionRequest(labels=labels, device=device, shared_memory_size_bytes=shared_memory)
         if idle_timeout is not None:
             lifetime = Duration()
             lifetime.FromNanoseconds(round(idle_timeout * 1e9))
             request.idle_timeout.CopyFrom(lifetime)
         response = await self._caller.unary(SessionServiceStub(self._channel).CreateSession, request)
         created = self.attach(response.session_id)
+        if shared_memory:
+            try:
+                memory = SharedMemory.of(response.session.shared_memory)
+            except UnsupportedError:
+                await created.close()
+                raise
+            created = AsyncSession(response.session_id, self._channel, self._caller, memory)
         if search_paths is not None:
             await created.set_search_paths(search_paths)
         return created

@@ -29,6 +29,7 @@ from catenary_wire.payloads import Payloads, join, split
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
@@ -64,6 +65,8 @@ class InferenceCalls(SessionCalls):
     ) -> InferenceOutputs:
         """Run the pipeline once; large inputs travel as `infer_chunked` sends them, if the server takes them so.
 
+        Inputs that find room in the session's shared memory do not travel at all.
+
         Args:
             inputs: arrays (numpy or torch) by port name: `cube` [batch, height, width, bands], `wavelengths` in
                 nanometres, `mask` [batch, height, width], and any other port of the pipeline; `inputs()` lists them.
@@ -84,14 +87,23 @@ class InferenceCalls(SessionCalls):
         """
         arrays = _arrays({**(inputs or {}), **more_inputs})
         prompts = _prompts(text_prompt, boxes, points)
-        if sum(array.nbytes for array in arrays.values()) >= CHUNKED_FROM_BYTES:
-            with contextlib.suppress(UnsupportedError):
-                return await self._infer_chunked(arrays, prompts, outputs, timeout)
-        payloads = Payloads()
-        request = self._request(arrays, prompts, outputs, payloads)
-        answer = await self._infer_bytes(join(request, payloads), timeout)
+        with self._placed(arrays) as placed:
+            sent = {name: array for name, array in arrays.items() if name not in placed}
+            if sum(array.nbytes for array in sent.values()) >= CHUNKED_FROM_BYTES:
+                with contextlib.suppress(UnsupportedError):
+                    return await self._infer_chunked(arrays, prompts, outputs, timeout)
+            payloads = Payloads()
+            request = self._request(sent, prompts, outputs, payloads)
+            for name, tensor in placed.items():
+                _field(request.inputs, name).CopyFrom(tensor)
+            answer = await self._infer_bytes(join(request, payloads), timeout)
         response, received = split(InferenceResponse, answer)
         return _outputs(response, received)
+
+    def _placed(self, arrays: Mapping[str, NDArray[Any]]) -> AbstractContextManager[Mapping[str, tensor_pb2.Tensor]]:
+        """What refers to the arrays that are in shared memory, for as long as the context lasts."""
+        memory = self._shared_memory
+        return contextlib.nullcontext({}) if memory is None else memory.placed(arrays)
 
     async def infer_chunked(
         self,
@@ -175,10 +187,8 @@ class InferenceCalls(SessionCalls):
         payloads: Payloads,
     ) -> InferenceRequest:
         request = InferenceRequest(session_id=self.session_id, inputs=prompts, output_specs=outputs)
-        batch = request.inputs
         for name, array in arrays.items():
-            field = getattr(batch, name) if name in _TENSOR_FIELDS else batch.extra_inputs[name]
-            field.CopyFrom(payloads.tensor(array))
+            _field(request.inputs, name).CopyFrom(payloads.tensor(array))
         return request
 
     async def _infer_bytes(self, request: bytes, within: float | None) -> bytes:
@@ -224,6 +234,11 @@ def _arrays(inputs: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
     for array in arrays.values():
         tensors.check_rank(array.shape)
     return arrays
+
+
+def _field(batch: inference_pb2.InputBatch, name: str) -> tensor_pb2.Tensor:
+    """Where the input of this name goes."""
+    return getattr(batch, name) if name in _TENSOR_FIELDS else batch.extra_inputs[name]
 
 
 def _prompts(

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import grpc
 
     from catenary_client.calls import Caller
+    from catenary_client.shared_memory import SharedMemory
 
 
 class SessionCalls:
@@ -17,9 +18,17 @@ class SessionCalls:
         session_id: the session, as the server made it.
         channel: connection to its server.
         caller: makes the calls.
+        shared_memory: of the session, where inputs are put that fit.
     """
 
-    def __init__(self, session_id: str, channel: grpc.aio.Channel, caller: Caller) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        channel: grpc.aio.Channel,
+        caller: Caller,
+        shared_memory: SharedMemory | None = None,
+    ) -> None:
         self.session_id = session_id
         self._channel = channel
         self._caller = caller
+        self._shared_memory = shared_memory

@@ -34,6 +34,8 @@ class AsyncSession(ConfigCalls, PluginCalls, PipelineCalls, TrainingCalls, Infer
 
     async def close(self) -> None:
         """End the session and free what it holds; closing again is no failure."""
+        if self._shared_memory is not None:
+            self._shared_memory.close()
         await self._caller.unary(
             SessionServiceStub(self._channel).CloseSession, session.CloseSessionRequest(session_id=self.session_id)
         )
