@@ -142,3 +142,10 @@ def test_the_command_line_lists_draws_fetches_and_sends(server: str, saved: str,
     sent = catenary(server, "pipelines", "upload", str(tmp_path / "fitted_rx.yaml"), "library/cli", "--json")
     assert json.loads(sent.stdout)["pipeline_path"] == "library/cli.yaml"
     assert "adamw" in catenary(server, "configs", "options").stdout
+
+
+def test_inference_with_a_pipeline_that_was_never_trained_says_how_to_train_it(server: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "scene.npz", cube=np.zeros((4, 4, 3), dtype=np.float32))
+    refused = catenary(server, "infer", str(tmp_path / "scene.npz"), "--pipeline", "rx")
+    assert refused.returncode == 1
+    assert "catenary train" in refused.stderr

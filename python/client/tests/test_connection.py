@@ -60,6 +60,7 @@ def test_a_certificate_goes_with_its_key(tmp_path: Path) -> None:
     [
         ("SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED: self signed", True, "--tls-ca"),
         ("Hostname Verification Check failed", True, "--tls-server-name"),
+        ("hostname lookup error: Failed to parse port in name", False, "catenary serve"),
         ("SSL routines: WRONG_VERSION_NUMBER", True, "without TLS"),
         ("Socket closed", False, "--tls"),
         ("Socket closed", True, "client certificate"),

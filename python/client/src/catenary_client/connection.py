@@ -145,7 +145,7 @@ def connection_help(address: str, message: str, *, encrypted: bool) -> str:
             f"the certificate of the server at {address} is not trusted: name its authority with --tls-ca or "
             "CATENARY_TLS_CA, in Python with tls_credentials(ca=...)."
         )
-    if "ostname" in message:  # Hostname Verification Check failed
+    if "Hostname Verification" in message:
         return (
             f"the certificate of the server at {address} is for another name: connect by that name, or give it with "
             "--tls-server-name, in Python server_name=..."

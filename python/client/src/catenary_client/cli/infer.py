@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from catenary_client.cli import exit_codes
 from catenary_client.cli.connecting import Link, with_server
 from catenary_client.cli.scene_files import PROCESSING_MODES, scene_files
+from catenary_client.errors import NotFoundError
 from catenary_client.scene_inputs import scene_inputs
 
 if TYPE_CHECKING:
@@ -93,7 +95,16 @@ def _ready(
         return
     with client.session() as session:
         session.load_pipeline(session.resolve("pipeline", pipeline, overrides))
-        session.load_weights(weights or pipeline.removesuffix(".yaml") + WEIGHTS_SUFFIX)
+        try:
+            session.load_weights(weights or pipeline.removesuffix(".yaml") + WEIGHTS_SUFFIX)
+        except NotFoundError as error:
+            if weights:
+                raise
+            advice = (
+                f"the pipeline {pipeline} was never trained and saved: `catenary train` does both with --pipeline-out, "
+                "or name weights with --weights"
+            )
+            raise NotFoundError(dataclasses.replace(error.failure, message=advice), error.method) from error
         yield session
 
 

@@ -329,7 +329,9 @@ class ProcessWorker:
         self._on_gone(self)
         if self._end is None:
             _logger.warning("worker %d %s", self.process_id, describe_end(exit_code))
-            lost = self._finish(Reason.WORKER_CRASHED, f"the session's worker process {describe_end(exit_code)}")
+            end = describe_end(exit_code)
+            advice = "load a pipeline again, or close the session"
+            lost = self._finish(Reason.WORKER_CRASHED, f"the session's worker process {end}: {advice}")
             if self._on_lost is not None:
                 self._on_lost(lost)
 
