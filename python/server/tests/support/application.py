@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catenary_server.application.session import Session
+    from catenary_server.domain.shared_memory import SegmentSource
 
 OWNER = "anonymous"
 
@@ -77,8 +78,10 @@ class Application:
         return session
 
 
-def build_application(folder: Path, limits: SessionLimits | None = None) -> Application:
-    """An application whose files are below `folder`."""
+def build_application(
+    folder: Path, limits: SessionLimits | None = None, segments: SegmentSource | None = None
+) -> Application:
+    """An application whose files are below `folder`; without segments it makes no shared memory."""
     for name in ("configs", "artifacts", "data"):
         (folder / name).mkdir(exist_ok=True)
     runtime, source, clock = FakeRuntime(), FakeConfigs(folder / "configs"), Clock()
@@ -89,6 +92,7 @@ def build_application(folder: Path, limits: SessionLimits | None = None) -> Appl
         storage=storage,
         limits=limits or SessionLimits(),
         devices=[device.name for device in CATALOG.devices],
+        segments=segments,
         clock=clock,
     )
     plugins = Plugins(source=fake_plugins, runtime=runtime, catalog=CATALOG)
