@@ -47,6 +47,16 @@ def config(engine: TorchEngine) -> TrainRunConfig:
     return config
 
 
+@pytest.fixture(scope="module")
+def good() -> bytes:
+    """A checkpoint of such a run after its first epoch."""
+    engine = TorchEngine(built_in_types(), "cpu")
+    config = with_training(loaded(engine, small("channel_selector", epochs=1)), callbacks=LAST)
+    run(engine, Phase.STATISTICAL, config)
+    _, kept = train(engine, config)
+    return bytes(kept[0].content)
+
+
 def train(
     engine: TorchEngine, config: TrainRunConfig, checkpoint: memoryview | None = None
 ) -> tuple[list[Progress], list[Checkpoint]]:
@@ -201,6 +211,11 @@ def test_weights_alone_and_damaged_files_are_no_checkpoints(engine: TorchEngine,
         assert refused(engine, config, content).reason is Reason.CONFIG_INVALID
 
 
+def test_the_checkpoint_that_is_altered_is_good(engine: TorchEngine, config: TrainRunConfig, good: bytes) -> None:
+    reports, _ = train(engine, config, memoryview(good))
+    assert {each.epoch for each in reports} == {1, 2, 3}
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -217,10 +232,8 @@ def test_weights_alone_and_damaged_files_are_no_checkpoints(engine: TorchEngine,
     ],
 )
 def test_state_that_a_client_altered_is_refused_by_its_key(
-    engine: TorchEngine, config: TrainRunConfig, key: str, value: object
+    engine: TorchEngine, config: TrainRunConfig, good: bytes, key: str, value: object
 ) -> None:
-    _, kept = train(engine, config)
-    good = bytes(kept[0].content)
     (length,) = struct.unpack_from("<Q", good)
     state = json.loads(json.loads(good[8 : 8 + length])["__metadata__"][checkpoints.STATE_KEY]) | {key: value}
     altered = safetensors.torch.save(safetensors.torch.load(good), metadata={checkpoints.STATE_KEY: json.dumps(state)})
@@ -229,9 +242,9 @@ def test_state_that_a_client_altered_is_refused_by_its_key(
 
 
 @pytest.mark.parametrize("key", [".optimizer.0.exp_avg", ".rng.torch", ".rng.order"])
-def test_tensors_that_a_client_altered_are_refused(engine: TorchEngine, config: TrainRunConfig, key: str) -> None:
-    _, kept = train(engine, config)
-    good = bytes(kept[0].content)
+def test_tensors_that_a_client_altered_are_refused(
+    engine: TorchEngine, config: TrainRunConfig, good: bytes, key: str
+) -> None:
     (length,) = struct.unpack_from("<Q", good)
     metadata = json.loads(good[8 : 8 + length])["__metadata__"]
     found = safetensors.torch.load(good)

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from catenary_scenes import Scene
 
 
-@pytest.fixture
-def trained(engine: TorchEngine) -> TorchEngine:
+@pytest.fixture(scope="module")
+def trained() -> TorchEngine:
+    """One for all tests, which change nothing in it."""
+    engine = TorchEngine(built_in_types(), "cpu")
     config = loaded(engine, small("deep_svdd", epochs=1))
     run(engine, Phase.STATISTICAL, config)
     run(engine, Phase.GRADIENT, config)
