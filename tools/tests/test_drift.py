@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from catenary_tools import drift, generation
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +46,7 @@ def test_what_is_checked_in_is_what_the_protos_generate() -> None:
     assert drift.differences(ROOT) == []
 
 
+@pytest.mark.slow  # what is checked in is a generation, and is compared with another above
 def test_two_generations_are_identical(tmp_path: Path) -> None:
     generation.prepare(ROOT)
     first, second = tmp_path / "first", tmp_path / "second"
