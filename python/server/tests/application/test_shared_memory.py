@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from application import OWNER, TRAINRUN, Application, build_application, content
+from application import OWNER, Application, build_application, content
+from fake_configs import TRAINRUN
 
 from catenary_server.application.sessions import NewSession, SessionLimits
 from catenary_server.domain.failure import Failure, Reason
