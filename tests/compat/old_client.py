@@ -22,14 +22,33 @@ def main(address: str) -> dict[str, Any]:
     """Train, save, load, infer, restore."""
     with grpc.insecure_channel(address, options=UNLIMITED) as channel:
         stub = CuvisAIServiceStub(channel)
+        answers = call_everything(stub)
         session_id = stub.CreateSession(pb.CreateSessionRequest()).session_id
-        seen = train(stub, session_id)
+        seen = {"answers": answers} | train(stub, session_id)
         seen |= save_and_load(stub, session_id)
         seen |= infer(stub, session_id)
         seen |= restore(stub, session_id)
         seen["closed"] = stub.CloseSession(pb.CloseSessionRequest(session_id=session_id)).success
     seen["foreign_modules"] = sorted({name.partition(".")[0] for name in sys.modules if name.startswith("catenary")})
     return seen
+
+
+def call_everything(stub: CuvisAIServiceStub) -> dict[str, str]:
+    """The status of every method that these stubs have, asked with nothing but a session; CloseSession last."""
+    session_id = stub.CreateSession(pb.CreateSessionRequest()).session_id
+    methods = pb.DESCRIPTOR.services_by_name["CuvisAIService"].methods
+    answers = {}
+    for method in sorted(methods, key=lambda method: method.name == "CloseSession"):
+        named = {"session_id": session_id} if "session_id" in method.input_type.fields_by_name else {}
+        request = getattr(pb, method.input_type.name)(**named)
+        try:
+            answer = getattr(stub, method.name)(request, timeout=60)
+            if method.server_streaming:
+                list(answer)
+            answers[method.name] = "OK"
+        except grpc.RpcError as error:
+            answers[method.name] = error.code().name
+    return answers
 
 
 def train(stub: CuvisAIServiceStub, session_id: str) -> dict[str, Any]:
