@@ -11,7 +11,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from benchmarks.inference_rows import chunked, echo, isolation, network
+from benchmarks.inference_rows import chunked, echo, isolation, network, shared
 from benchmarks.report import Report
 from benchmarks.serving.processes import catenary
 from catenary_client import AsyncClient
@@ -30,6 +30,7 @@ async def _run(folder: Path, *, quick: bool) -> Report:
             echoed, echo_goals = await echo.measure(server, client, folder, quick=quick)
             scored, network_goals = await network.measure(server, client, folder, quick=quick)
             cut, chunk_goals = await chunked.measure(server, client, folder, quick=quick)
+            near = await shared.measure(server, quick=quick)
             beside, neighbour_goals = await isolation.measure_neighbour(server, client, quick=quick)
     goals = (*echo_goals, *network_goals, *chunk_goals, *neighbour_goals, *idle_goals)
-    return Report("inference", (echoed, scored, *cut, beside, idle), goals)
+    return Report("inference", (echoed, scored, *cut, near, beside, idle), goals)

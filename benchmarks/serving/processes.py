@@ -30,6 +30,8 @@ class Served:
 
     address: str
     process_id: int
+    local_address: str = ""
+    """Its Unix socket, if it has one."""
 
     def worker_ids(self) -> list[int]:
         """The processes of its sessions, oldest first."""
@@ -55,10 +57,14 @@ def served(arguments: Sequence[str], folder: Path, name: str, *, python: str = s
             process.wait()
 
 
-def catenary(folder: Path) -> contextlib.AbstractContextManager[Served]:
+@contextlib.contextmanager
+def catenary(folder: Path) -> Iterator[Served]:
     """Our server, with the nodes of the bench."""
+    socket = folder / "socket"
     arguments = ["--port", "0", "--port-file", "{port_file}", "--artifacts", str(folder), "--configs", "configs"]
-    return served(["-m", "benchmarks.serving", *arguments], folder, "catenary")
+    arguments += ["--unix-socket", str(socket)]
+    with served(["-m", "benchmarks.serving", *arguments], folder, "catenary") as server:
+        yield dataclasses.replace(server, local_address=f"unix:{socket}")
 
 
 def _address(process: subprocess.Popen[bytes], port_file: Path, log: Path) -> str:
