@@ -91,7 +91,7 @@ def tests(session: nox.Session) -> None:
     prepare(session)
     web_packages(session)
     environment = {"OMP_NUM_THREADS": "1"}
-    workers = ["-n", os.environ.get("CATENARY_TEST_WORKERS", "2"), "--dist", "loadgroup"]
+    workers = ["-n", os.environ.get("CATENARY_TEST_WORKERS", "2"), "--dist", "loadfile"]  # fixtures of a file are made once
     python(session, "-m", "pytest", *workers, "-m", "not slow and not gpu", *session.posargs, **environment)
 
 
