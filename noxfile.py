@@ -91,7 +91,8 @@ def tests(session: nox.Session) -> None:
     prepare(session)
     web_packages(session)
     environment = {"OMP_NUM_THREADS": "1"}
-    workers = ["-n", os.environ.get("CATENARY_TEST_WORKERS", "2"), "--dist", "loadfile"]  # fixtures of a file are made once
+    # Files stay whole, so that their fixtures are made once.
+    workers = ["-n", os.environ.get("CATENARY_TEST_WORKERS", "2"), "--dist", "loadfile"]
     python(session, "-m", "pytest", *workers, "-m", "not slow and not gpu", *session.posargs, **environment)
 
 
