@@ -106,6 +106,27 @@ async def test_closing_a_session_ends_its_segment_and_frees_its_share(app: Appli
     assert not names(folder)
 
 
+async def test_an_expired_session_has_no_segment(app: Application, folder: Path) -> None:
+    await app.sessions.open(OWNER, WISH)
+    assert names(folder)
+    app.clock.now += LIMITS.idle_timeout
+    expiring = asyncio.create_task(app.sessions.expire_idle())
+    async with asyncio.timeout(20):
+        while app.sessions.count:  # noqa: ASYNC110 - nothing tells the end of a closing
+            await asyncio.sleep(0)
+    expiring.cancel()
+    assert not names(folder)
+
+
+async def test_a_segment_that_closes_while_it_is_read_ends_the_inference_with_that(
+    app: Application, folder: Path
+) -> None:
+    session = await loaded(app)
+    segment_of(session).close()
+    assert await refused(app.inferences.infer(session, {"cube": shared(session)}, ())) is Reason.SESSION_CLOSING
+    assert app.runtime.worker.reservations[-1].released
+
+
 async def test_more_than_a_session_may_have_is_refused(app: Application) -> None:
     wish = NewSession(shared_bytes=2 * LENGTH + 1)
     assert await refused(app.sessions.open(OWNER, wish)) is Reason.FIELD_INVALID

@@ -77,8 +77,12 @@ def engine() -> TorchEngine:
     return engine
 
 
+def decoded(batch: inference_pb2.InputBatch, payloads: Payloads) -> dict[str, Tensor]:
+    return {name: each for name, each in decode_inputs(batch, payloads).items() if isinstance(each, Tensor)}
+
+
 def infer(engine: TorchEngine, batch: inference_pb2.InputBatch, payloads: Payloads) -> dict[str, np.ndarray]:
-    inputs = decode_inputs(batch, payloads)
+    inputs = decoded(batch, payloads)
     check_inputs(inputs, check_graph(PIPELINE, engine.catalog().nodes).ports().inputs)
     return {name.partition(".")[2]: tensor.array() for name, tensor in engine.infer(inputs, ()).outputs.items()}
 
@@ -126,5 +130,5 @@ def test_a_prompt_that_no_node_takes_is_refused(engine: TorchEngine) -> None:
     payloads = Payloads()
     batch = inference_pb2.InputBatch(extra_inputs={"data": payloads.tensor(CUBE)}, text_prompt="anything")
     with pytest.raises(Failure) as caught:
-        engine.infer(decode_inputs(batch, payloads), ())
+        engine.infer(decoded(batch, payloads), ())
     assert caught.value.reason is Reason.INPUT_NAME_UNKNOWN
