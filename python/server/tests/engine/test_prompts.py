@@ -15,6 +15,7 @@ from catenary_server.domain.graph import check_graph
 from catenary_server.domain.node import NodeCategory, PortSpec
 from catenary_server.domain.pipeline import NodeConfig, PipelineConfig
 from catenary_server.domain.tensor import DType
+from catenary_server.domain.tensor import Tensor as SentTensor
 from catenary_server.engine.torch_engine import TorchEngine
 from catenary_server.nodes.catalog import built_in_types
 from catenary_server.nodes.node import Declaration, Node, Outputs
@@ -77,8 +78,8 @@ def engine() -> TorchEngine:
     return engine
 
 
-def decoded(batch: inference_pb2.InputBatch, payloads: Payloads) -> dict[str, Tensor]:
-    return {name: each for name, each in decode_inputs(batch, payloads).items() if isinstance(each, Tensor)}
+def decoded(batch: inference_pb2.InputBatch, payloads: Payloads) -> dict[str, SentTensor]:
+    return {name: each for name, each in decode_inputs(batch, payloads).items() if isinstance(each, SentTensor)}
 
 
 def infer(engine: TorchEngine, batch: inference_pb2.InputBatch, payloads: Payloads) -> dict[str, np.ndarray]:
