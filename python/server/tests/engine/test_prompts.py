@@ -85,7 +85,7 @@ def decoded(batch: inference_pb2.InputBatch, payloads: Payloads) -> dict[str, Se
 def infer(engine: TorchEngine, batch: inference_pb2.InputBatch, payloads: Payloads) -> dict[str, np.ndarray]:
     inputs = decoded(batch, payloads)
     check_inputs(inputs, check_graph(PIPELINE, engine.catalog().nodes).ports().inputs)
-    return {name.partition(".")[2]: tensor.array() for name, tensor in engine.infer(inputs, ()).outputs.items()}
+    return {name.partition(".")[2]: each.array() for name, each in engine.infer(inputs, ()).outputs.items()}
 
 
 def test_every_kind_of_prompt_reaches_the_node(engine: TorchEngine) -> None:
