@@ -163,7 +163,7 @@ def _look_around(rpc: Caller, session_id: str) -> None:
     """What a server and a new session tell."""
     assert "sessions" in [each.name for each in rpc("GetServerInfo").capabilities]
     assert rpc("GetSession", session_id=session_id).session.session_id == session_id
-    assert [each.session_id for each in rpc("ListSessions").sessions] == [session_id]
+    assert session_id in [each.session_id for each in rpc("ListSessions").sessions]
     assert rpc("SetSessionSearchPaths", session_id=session_id, search_paths=["/none"]).rejected_paths == ["/none"]
     assert rpc("ListConfigs", session_id=session_id, config_type="trainrun").configs
     assert json.loads(rpc("GetParameterSchema", config_type="data").json_schema)["type"] == "object"

@@ -32,7 +32,8 @@ def test_misuse_of_the_client_is_a_type_error(tmp_path: Path) -> None:
     # With the repository's cache: what `nox -s types` has checked is not checked again.
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(program)]
     checked = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    errors = [line for line in checked.stdout.splitlines() if line.startswith(str(program)) and ": error: " in line]
-    lines = sorted({int(line.removeprefix(str(program)).split(":")[1]) for line in errors})
+    # By its name: from the cache, errors of the same program may come under the path that it had in an earlier run.
+    errors = [line for line in checked.stdout.splitlines() if "/misuse.py:" in line and ": error: " in line]
+    lines = sorted({int(line.partition("/misuse.py:")[2].split(":")[0]) for line in errors})
     wrong = [6, 8, 10, 11, 12, 13, 15, 16, 17, 18]
     assert lines == wrong, checked.stdout

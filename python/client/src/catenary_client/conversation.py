@@ -19,7 +19,7 @@ _CUT_OFF: Final = "Internal error from Core"
 
 
 async def converse(
-    call: grpc.aio.StreamStreamCall[bytes, bytes], messages: AsyncIterator[bytes]
+    call: grpc.aio.StreamStreamCall[bytes, bytes], messages: AsyncIterator[bytes], *, listen_first: bool = False
 ) -> AsyncGenerator[bytes, None]:
     """Send the messages, half-close, and give the answers meanwhile. Leaving it cancels the call.
 
@@ -27,11 +27,17 @@ async def converse(
     that servers refuse, goes alone until the server has accepted it. A later loss is told as what it is to the sender,
     a broken connection: what may be sent again meets the refusal then.
 
+    Args:
+        call: the call, of which nothing was sent or read.
+        messages: what to send.
+        listen_first: send nothing until the server has had time to refuse the call itself, for a repetition of a call
+            whose status was lost.
+
     Raises:
         grpc.RpcError: the status of the server; UNAVAILABLE if it is lost.
         Exception: what the messages raise.
     """
-    sending = asyncio.create_task(_send(call, messages))
+    sending = asyncio.create_task(_send(call, messages, listen_first=listen_first))
     sending.add_done_callback(lambda _: call.cancel() if _broke(sending) else None)
     try:
         while (answer := await _read(call)) is not None:
@@ -46,9 +52,15 @@ async def converse(
         await asyncio.gather(sending, return_exceptions=True)
 
 
-async def _send(call: grpc.aio.StreamStreamCall[bytes, bytes], messages: AsyncIterator[bytes]) -> None:
+async def _send(
+    call: grpc.aio.StreamStreamCall[bytes, bytes], messages: AsyncIterator[bytes], *, listen_first: bool
+) -> None:
+    if listen_first:
+        await _accepted(call)
     first = True
     async for message in messages:
+        if call.done():
+            return
         try:
             await call.write(message)
         except (grpc.RpcError, asyncio.InvalidStateError):

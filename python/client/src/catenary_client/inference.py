@@ -216,11 +216,16 @@ class InferenceCalls(SessionCalls):
             self._channel.stream_stream(rpc.path, request_serializer=None, response_deserializer=None),
         )
 
+        repeated = False
+
         async def attempt(remaining: float | None) -> InferenceOutputs:
+            nonlocal repeated
+            listen_first, repeated = repeated, True
             header = InferenceChunkedRequestHeader(session_id=self.session_id, inputs=prompts, output_specs=outputs)
             answer = OutputAssembly()
             call = method(None, timeout=remaining, metadata=self._caller.metadata)
-            async with contextlib.aclosing(converse(call, requests(header, arrays))) as answers:
+            pieces = requests(header, arrays)
+            async with contextlib.aclosing(converse(call, pieces, listen_first=listen_first)) as answers:
                 async for raw in answers:
                     answer.take(raw)
             return answer.outputs()
