@@ -57,4 +57,4 @@ def scenes_folder() -> Path:
     folder = os.environ.get("CATENARY_SCENES")
     if not folder:
         pytest.skip("set CATENARY_SCENES to the folder with san_diego.mat and hydice_urban.mat")
-    return Path(folder)
+    return Path(folder).resolve()
