@@ -1,0 +1,1 @@
+"""The Catenary contract: generated, do not edit."""
