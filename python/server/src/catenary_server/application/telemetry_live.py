@@ -181,13 +181,18 @@ class LiveRun:
         """The next written entries after a position, from memory if they are there.
 
         Raises:
-            Failure: STORAGE_IO, ARTIFACT_CORRUPT.
+            Failure: STORAGE_IO, ARTIFACT_CORRUPT; why the run came to its end, if its log went away with it.
         """
         if self._recent and self._recent[0].position <= after + 1:
             return [entry for entry in self._recent if after < entry.position <= self.written]
-        if self._log is not None:
-            return await self._log.read(after, most_bytes=most_bytes)
-        return await self._store.read(self.state.key, after, most_bytes=most_bytes)
+        try:
+            if self._log is not None:
+                return await self._log.read(after, most_bytes=most_bytes)
+            return await self._store.read(self.state.key, after, most_bytes=most_bytes)
+        except Failure as failure:
+            if self.failure is None:
+                raise
+            raise self.failure from failure
 
     async def latest(self, kind: Kind) -> Entry | None:
         """The last batch with images, epoch or performance data; None before the first, or if it was removed."""
