@@ -1,8 +1,8 @@
 """Inference: what a request costs beside what others need for it, in time and in memory.
 
 Our server is the real program; only its engine has a few nodes more. Every ratio is of medians of calls that were made
-in turn in this run. Set CATENARY_KSERVE_PYTHON to the interpreter of an environment with `kserve==0.21.*` and torch for
-the comparison with KServe.
+in turn in this run. KServe is installed on first use, with pinned packages, into an environment of its own; only torch
+is taken from ours.
 """
 
 from __future__ import annotations

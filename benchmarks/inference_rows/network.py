@@ -1,9 +1,8 @@
-"""A small network per pixel, against KServe's gRPC server, where there is one."""
+"""A small network per pixel, against KServe's gRPC server, which runs in an environment of its own."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import grpc
 import numpy as np
 
 from benchmarks.inference_rows.calls import INFERENCE, MILLI, alternate, channel, inference_request, sender
+from benchmarks.peers import environments
 from benchmarks.report import Goal, Table, quantile
 from benchmarks.serving.processes import REPOSITORY, START_SECONDS, NotStarted, served
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from benchmarks.serving.processes import Served
     from catenary_client import AsyncClient
-
-KSERVE_PYTHON = "CATENARY_KSERVE_PYTHON"
-"""Names the interpreter of an environment with `kserve==0.21.*` and torch; without it the comparison is left out."""
 
 _PATH = "/inference.GRPCInferenceService/ModelInfer"
 _SHAPE = (1, 64, 64, 61)
@@ -36,8 +33,10 @@ async def measure(server: Served, client: AsyncClient, folder: Path, *, quick: b
     async with await client.create_session() as session, channel(server.address) as ours:
         await session.load_pipeline({"nodes": [{"name": "net", "class_name": "PixelNetwork"}]})
         calls = {"ours": sender(ours, INFERENCE, inference_request(session.session_id, cube))}
-        python = os.environ.get(KSERVE_PYTHON)
-        if python is None:
+        try:
+            python, missing = str(environments.python("kserve", borrowing=True)), ""
+        except environments.NotRun as error:
+            missing = f" (no KServe: {error})"
             seconds = await alternate(calls, rounds)
         else:
             seconds = await _against_kserve(calls, python, folder, rounds)
@@ -49,8 +48,8 @@ async def measure(server: Served, client: AsyncClient, folder: Path, *, quick: b
     if "KServe" in seconds:
         ratio = quantile(seconds["KServe"], 0.5) / quantile(seconds["ours"], 0.5)
         goals.append(Goal("network 61-64-1: rate of KServe's gRPC", ratio, 1.3, at_most=False))
-    title = "Network 61-64-1 on a cube of 1x64x64x61" + ("" if goals else f" (no KServe: {KSERVE_PYTHON} is not set)")
-    return Table(title, ("server", "n", "req/s", "median ms", "p99 ms"), tuple(rows)), goals
+    title = "Network 61-64-1 on a cube of 1x64x64x61"
+    return Table(title + missing, ("server", "n", "req/s", "median ms", "p99 ms"), tuple(rows)), goals
 
 
 async def _against_kserve(

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,8 +52,12 @@ class Peer:
         return [Outcome(**json.loads(line)) for line in lines if line.startswith("{")]
 
 
-def python(environment: str) -> Path:
+def python(environment: str, *, borrowing: bool = False) -> Path:
     """The interpreter of an environment, which is made if its list of packages is new.
+
+    Args:
+        environment: name of its list; empty for our own environment.
+        borrowing: let it find in ours what it lacks itself: torch is large, and needs not be there twice.
 
     Raises:
         NotRun: if it cannot be installed.
@@ -67,8 +72,15 @@ def python(environment: str) -> Path:
         listed = str(Path(__file__).parent / f"{environment}.txt")
         _run([sys.executable, "-m", "venv", "--clear", str(folder)], INSTALL_SECONDS)
         _run([str(interpreter), "-m", "pip", "install", "-q", "--no-deps", "-r", listed], INSTALL_SECONDS)
+        if borrowing:
+            own, ours = _packages_of(interpreter), sysconfig.get_path("purelib")
+            (own / "borrowed.pth").write_text(f"{ours}\n")  # behind its own on the path: theirs win
         stamp.write_text(packages)
     return interpreter
+
+
+def _packages_of(interpreter: Path) -> Path:
+    return Path(_run([str(interpreter), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], 60).strip())
 
 
 def _run(command: Sequence[str], seconds: float) -> str:

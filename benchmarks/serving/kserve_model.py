@@ -1,4 +1,4 @@
-"""The network behind KServe's gRPC server; runs in an environment of its own, with `kserve` in it.
+"""The network behind KServe's gRPC server; runs in an environment of its own that borrows our torch.
 
 `python kserve_model.py PORT REQUEST_FILE PORT_FILE` writes an encoded request and its address, and serves until killed.
 """

@@ -61,8 +61,8 @@ def served(arguments: Sequence[str], folder: Path, name: str, *, python: str = s
 def catenary(folder: Path) -> Iterator[Served]:
     """Our server, with the nodes of the bench."""
     socket = folder / "socket"
-    arguments = ["--port", "0", "--port-file", "{port_file}", "--artifacts", str(folder), "--configs", "configs"]
-    arguments += ["--unix-socket", str(socket)]
+    arguments = ["--port", "0", "--port-file", "{port_file}", "--configs", "configs"]
+    arguments += ["--artifacts", str(folder / "artifacts"), "--unix-socket", str(socket)]
     with served(["-m", "benchmarks.serving", *arguments], folder, "catenary") as server:
         yield dataclasses.replace(server, local_address=f"unix:{socket}")
 
