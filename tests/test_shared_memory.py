@@ -133,7 +133,7 @@ def test_inputs_that_fit_are_read_from_shared_memory(session: Session, monkeypat
     placed = client_memory.SharedMemory._written
 
     def written(*arguments: object) -> Tensor:
-        tensor = placed(*arguments)  # type: ignore[arg-type]
+        tensor = placed(*arguments)  # type: ignore[arg-type] # handed through as they came
         asked.append(tensor.shm_ref.name)
         return tensor
 

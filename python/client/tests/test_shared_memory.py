@@ -13,6 +13,7 @@ from catenary_client.shared_memory import SHARED_FROM_BYTES, SharedMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 LENGTH = 8 * SHARED_FROM_BYTES
 ONE = np.arange(SHARED_FROM_BYTES // 4, dtype=np.float32).reshape(-1, 64)
@@ -54,11 +55,11 @@ def test_what_is_short_or_finds_no_room_is_left_out(memory: SharedMemory) -> Non
 
 def test_ranges_under_way_never_overlap_and_come_back(memory: SharedMemory) -> None:
     random = np.random.default_rng(7)
-    contexts: list[tuple[int, int, object]] = []
+    contexts: list[tuple[int, int, AbstractContextManager[object]]] = []
     for _ in range(300):
         if contexts and random.random() < 0.5:
             _, _, context = contexts.pop(random.integers(len(contexts)))
-            context.__exit__(None, None, None)  # type: ignore[attr-defined]
+            context.__exit__(None, None, None)
             continue
         size = int(random.integers(SHARED_FROM_BYTES, 3 * SHARED_FROM_BYTES))
         context = memory.placed({"x": np.zeros(size, np.uint8)})
@@ -71,7 +72,7 @@ def test_ranges_under_way_never_overlap_and_come_back(memory: SharedMemory) -> N
         else:
             context.__exit__(None, None, None)
     for _, _, context in contexts:
-        context.__exit__(None, None, None)  # type: ignore[attr-defined]
+        context.__exit__(None, None, None)
     with memory.placed({"all": np.zeros(LENGTH, np.uint8)}) as placed:
         assert set(placed) == {"all"}
 

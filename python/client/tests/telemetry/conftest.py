@@ -32,6 +32,6 @@ def new_run(server: TelemetryServer, tmp_path: Path) -> Callable[..., Run]:
 
     def make(address: str = "", *, settings: TelemetrySettings | None = None, **arguments: object) -> Run:
         chosen = TelemetrySettings(close_seconds=20.0) if settings is None else settings
-        return Run(address or server.address, spill_root=tmp_path / "spill", settings=chosen, **arguments)  # type: ignore[arg-type]
+        return Run(address or server.address, spill_root=tmp_path / "spill", settings=chosen, **arguments)  # type: ignore[arg-type] # as `Run` has them
 
     return make

@@ -176,7 +176,7 @@ class Expiry:
         async def wait_for(waiting: object, timeout: float | None) -> object:  # noqa: ASYNC109 - as asyncio has it
             self.pauses.append(timeout)
             self.looked.set()
-            return await real(waiting, None)  # type: ignore[arg-type]
+            return await real(waiting, None)  # type: ignore[arg-type] # handed through
 
         monkeypatch.setattr(asyncio, "wait_for", wait_for)
         self.task = asyncio.create_task(app.sessions.expire_idle())

@@ -17,7 +17,7 @@ from catenary_server.domain.tensor import DType, Tensor
 from catenary_server.runtimes.segments import FileSegments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Iterator
     from pathlib import Path
 
     from catenary_server.application.session import Session
@@ -79,7 +79,7 @@ def write(folder: Path, session: Session, data: bytes, offset: int = 0) -> None:
 
 def shared(session: Session, offset: int = 0, nbytes: int = CUBE.nbytes, **changes: object) -> SharedTensor:
     fields: dict[str, object] = {"dtype": DType.FLOAT32, "shape": CUBE.shape, "segment": segment_of(session).name}
-    return SharedTensor(offset=offset, nbytes=nbytes, **(fields | changes))  # type: ignore[arg-type]
+    return SharedTensor(offset=offset, nbytes=nbytes, **(fields | changes))  # type: ignore[arg-type] # fields by their names
 
 
 async def loaded(app: Application, wish: NewSession = WISH) -> Session:
@@ -88,9 +88,9 @@ async def loaded(app: Application, wish: NewSession = WISH) -> Session:
     return session
 
 
-async def refused(work: object) -> Reason:
+async def refused(work: Awaitable[object]) -> Reason:
     with pytest.raises(Failure) as caught:
-        await work  # type: ignore[misc]
+        await work
     return caught.value.reason
 
 
@@ -245,7 +245,7 @@ async def test_a_range_that_is_not_the_tensor_is_refused(
     app: Application, changes: dict[str, object], reason: Reason
 ) -> None:
     session = await loaded(app)
-    inference = app.inferences.infer(session, {"cube": shared(session, **changes)}, ())  # type: ignore[arg-type]
+    inference = app.inferences.infer(session, {"cube": shared(session, **changes)}, ())  # type: ignore[arg-type] # fields by their names
     assert await refused(inference) is reason
     assert app.runtime.worker.taken == 0
 

@@ -148,7 +148,7 @@ async def test_a_fault_of_the_server_ends_the_run_and_stays_a_fault(app: Applica
 
     faults: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
-    app.runtime.worker.train = broken  # type: ignore[method-assign, assignment]
+    app.runtime.worker.train = broken  # type: ignore[method-assign, assignment] # a bug on purpose
     events = await trained(app, session)
     assert events[-1].status is TrainStatus.FAILED
     assert events[-1].failure is not None

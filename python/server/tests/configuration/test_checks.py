@@ -70,7 +70,7 @@ def test_what_is_meant_raises_no_doubt(config: Config) -> None:
 @pytest.mark.parametrize("key", ["loss_nodes", "metric_nodes", "freeze_nodes", "unfreeze_nodes"])
 def test_nodes_that_the_pipeline_does_not_have_are_faults(key: str) -> None:
     lists = {key: ("svdd", "other")}
-    (fault,) = faults(TrainRunConfig(name="a", pipeline=PIPELINE, **lists))  # type: ignore[arg-type]
+    (fault,) = faults(TrainRunConfig(name="a", pipeline=PIPELINE, **lists))  # type: ignore[arg-type] # the key names a list of nodes
     assert fault.subject == f"{key}.1"
     assert "nodes: svdd" in fault.description
-    assert list(faults(TrainRunConfig(name="a", **lists))) == []  # type: ignore[arg-type]
+    assert list(faults(TrainRunConfig(name="a", **lists))) == []  # type: ignore[arg-type] # as above

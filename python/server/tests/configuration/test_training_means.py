@@ -19,7 +19,7 @@ def param(params: tuple[ParamSpec, ...], name: str) -> ParamSpec:
 
 def test_every_listed_optimizer_and_scheduler_is_accepted_and_no_other() -> None:
     for group, names in (("optimizer", MEANS.optimizers), ("scheduler", MEANS.schedulers)):
-        assert [build(group, {"name": name}).name for name in names] == list(names)  # type: ignore[union-attr]
+        assert [build(group, {"name": name}).name for name in names] == list(names)  # type: ignore[union-attr] # both groups have names
         with pytest.raises(Exception, match="not valid"):
             build(group, {"name": "magic"})
 

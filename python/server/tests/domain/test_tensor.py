@@ -78,3 +78,16 @@ def test_a_port_fixes_element_type_rank_and_some_axes() -> None:
         with pytest.raises(Failure) as raised:
             check_against("cube", tensor, dtype, shape)
         assert raised.value.reason is reason
+
+
+@pytest.mark.parametrize("sizes", [(0, 4, 4, 3), (1, 0, 4, 3), (1, 4, 4, 0)])
+def test_an_image_has_no_empty_axis(sizes: tuple[int, ...]) -> None:
+    with pytest.raises(Failure) as raised:
+        check_against("cube", Tensor.of(np.zeros(sizes, np.float32)), DType.FLOAT32, (-1, -1, -1, -1))
+    assert raised.value.reason is Reason.TENSOR_SHAPE
+    assert raised.value.violations[0].subject == "inputs.cube"
+
+
+@pytest.mark.parametrize(("sizes", "port"), [((0, 6), (-1, 6)), ((0, 4), (-1, 4)), ((0,), (-1,))])
+def test_a_list_may_be_empty(sizes: tuple[int, ...], port: tuple[int, ...]) -> None:
+    check_against("bboxes", Tensor.of(np.zeros(sizes)), DType.FLOAT64, port)

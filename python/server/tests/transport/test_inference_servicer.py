@@ -71,6 +71,7 @@ SEGMENT = tensor_pb2.ShmRef(name="segment")
         ({"cube": to_proto(CUBE.astype(np.float64))}, "TENSOR_DTYPE"),
         ({"cube": tensor_pb2.Tensor(shape=[1], raw_data=b"1234")}, "TENSOR_DTYPE"),
         ({"cube": to_proto(CUBE[0])}, "TENSOR_SHAPE"),
+        ({"cube": to_proto(CUBE[:, :0])}, "TENSOR_SHAPE"),
         (
             {"cube": tensor_pb2.Tensor(shape=[1, 1, 1, 2], dtype=FLOAT32, raw_data=b"1234")},
             "TENSOR_SIZE_MISMATCH",

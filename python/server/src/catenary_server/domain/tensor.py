@@ -128,6 +128,8 @@ def check_form(name: str, tensor: TensorForm) -> None:
 def check_against(name: str, tensor: TensorForm, dtype: DType, shape: tuple[int, ...]) -> None:
     """Check a tensor against a port: element type, rank and the axes the port fixes (-1 is free).
 
+    A list, whose length alone is free, may be empty: there may be no boxes. An image without pixels is a mistake.
+
     Raises:
         Failure: TENSOR_DTYPE or TENSOR_SHAPE.
     """
@@ -140,6 +142,8 @@ def check_against(name: str, tensor: TensorForm, dtype: DType, shape: tuple[int,
         raise _violated(
             Reason.TENSOR_SHAPE, name, f"the port takes shape {list(shape)}, the tensor has {list(tensor.shape)}"
         )
+    if 0 in tensor.shape and shape.count(-1) > 1:
+        raise _violated(Reason.TENSOR_SHAPE, name, f"shape {list(tensor.shape)} has an empty axis: send at least one")
 
 
 def _violated(reason: Reason, name: str, description: str) -> Failure:

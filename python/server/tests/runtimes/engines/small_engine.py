@@ -208,7 +208,7 @@ class SmallEngine:
     def _tell(self, order: str) -> None:
         match order:
             case "foreign type":
-                raise Failure(Reason.NODE_FAILED, "x", metadata={"path": Path("x")})  # type: ignore[dict-item]
+                raise Failure(Reason.NODE_FAILED, "x", metadata={"path": Path("x")})  # type: ignore[dict-item] # on purpose
             case "helper process":
                 helper = multiprocessing.Process(target=os._exit, args=(6,))
                 helper.start()
