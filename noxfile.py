@@ -30,9 +30,10 @@ PACKAGES = [
     "python/recordlog",
     "python/client[telemetry,lightning,export]",
     "python/server[train]",
+    "conformance",
     "tools",
 ]
-SOURCES = ["python", "tools", "examples", "benchmarks", "chaos", "tests", "conftest.py", "noxfile.py"]
+SOURCES = ["python", "conformance", "tools", "examples", "benchmarks", "chaos", "tests", "conftest.py", "noxfile.py"]
 TYPED = [*SOURCES, "--exclude", "python/contract/src"]  # generated code is checked where it is used
 
 
@@ -172,6 +173,7 @@ def _fingerprint() -> str:
         CONSTRAINTS,
         ROOT / "pyproject.toml",
         *sorted(ROOT.glob("python/*/pyproject.toml")),
+        ROOT / "conformance/pyproject.toml",
         ROOT / "tools/pyproject.toml",
     ]
     digest = hashlib.sha256(sys.version.encode())

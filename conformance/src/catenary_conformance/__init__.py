@@ -1,0 +1,1 @@
+"""Tests whether a server, in whatever language, keeps the Catenary contract."""

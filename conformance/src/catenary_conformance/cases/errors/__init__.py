@@ -1,0 +1,1 @@
+"""Refusals: what they look like, whatever is refused."""

@@ -1,0 +1,80 @@
+"""The pytest plugin: `pytest --pyargs catenary_conformance.cases --target HOST:PORT`.
+
+Without `--target` it does nothing but register its options and marks.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from catenary_conformance.requirement import MARKERS
+
+if TYPE_CHECKING:
+    from catenary_conformance.run import Plan
+    from catenary_conformance.target import Settings
+
+RUN: pytest.StashKey[Run] = pytest.StashKey()
+"""Where the run is, on the configuration of pytest."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the run."""
+    group = parser.getgroup("conformance", "conformance with the Catenary contract")
+    group.addoption("--target", metavar="HOST:PORT", help="server to test")
+    group.addoption("--tls", action="store_true", help="encrypt; trust whom the system does")
+    group.addoption("--tls-ca", metavar="FILE", type=Path, help="encrypt; trust the authority in this file (PEM)")
+    group.addoption("--tls-server-name", metavar="NAME", default="", help="name in the server's certificate")
+    group.addoption("--tls-cert", metavar="FILE", type=Path, help="own certificate (PEM); with --tls-key")
+    group.addoption("--tls-key", metavar="FILE", type=Path, help="key of --tls-cert (PEM)")
+    group.addoption("--token", metavar="TOKEN", default="", help="token that has every scope")
+    group.addoption("--second-token", metavar="TOKEN", default="", help="such a token of another principal")
+    group.addoption("--service-alias", metavar="NAME", default="", help="service that has all RPCs of catenary.v1")
+    group.addoption("--profile", default="", help="core, train, infer, telemetry or full; by default what is claimed")
+    group.addoption("--budget", metavar="SECONDS", type=float, default=60.0, help="time that the run may take")
+    group.addoption("--time-factor", metavar="F", type=float, default=1.0, help="what every deadline is multiplied by")
+    group.addoption("--seed", metavar="N", type=int, default=0, help="seed of everything drawn at random")
+    group.addoption("--destructive", action="store_true", help="also what can take the target down or fill it up")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marks; with a target, prepare the run."""
+    for text in MARKERS:
+        config.addinivalue_line("markers", text)
+    if config.getoption("--target") and not hasattr(config, "workerinput"):
+        from catenary_conformance.execution import Execution  # noqa: PLC0415 - most runs of pytest need none of it
+        from catenary_conformance.run import Run  # noqa: PLC0415
+
+        run = Run(_settings(config), _plan(config))
+        config.stash[RUN] = run
+        config.pluginmanager.register(Execution(run), "conformance-execution")
+
+
+def _settings(config: pytest.Config) -> Settings:
+    from catenary_conformance.target import Settings  # noqa: PLC0415
+
+    return Settings(
+        address=config.getoption("--target"),
+        tls=config.getoption("--tls"),
+        tls_ca=config.getoption("--tls-ca"),
+        tls_server_name=config.getoption("--tls-server-name"),
+        tls_cert=config.getoption("--tls-cert"),
+        tls_key=config.getoption("--tls-key"),
+        token=config.getoption("--token"),
+        second_token=config.getoption("--second-token"),
+        service_alias=config.getoption("--service-alias"),
+        time_factor=config.getoption("--time-factor"),
+    )
+
+
+def _plan(config: pytest.Config) -> Plan:
+    from catenary_conformance.run import Plan  # noqa: PLC0415
+
+    return Plan(
+        profile=config.getoption("--profile"),
+        budget=config.getoption("--budget"),
+        seed=config.getoption("--seed"),
+        destructive=config.getoption("--destructive"),
+    )
