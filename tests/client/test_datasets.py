@@ -142,11 +142,11 @@ def test_a_folder_of_band_images_is_trained_on(client: Client, scene: Scene, tmp
 
 def test_an_upload_outlives_cut_connections(server: str, tmp_path: Path) -> None:
     whole = content(24_000_000, 1)
-    (tmp_path / "noise.bin").write_bytes(whole)
+    (tmp_path / "noise.cu3s").write_bytes(whole)
     policy = RetryPolicy(attempts=20, initial_seconds=0.05, max_seconds=0.5)
     seen: list[UploadProgress] = []
     with CuttingProxy(server, 6_000_000, 6_000_000) as proxy, Client(proxy.address, retry=policy) as client:
-        dataset = client.upload_dataset(tmp_path / "noise.bin", on_progress=seen.append)
+        dataset = client.upload_dataset(tmp_path / "noise.cu3s", on_progress=seen.append)
         assert proxy.cut == 2
     assert dataset.state == DATASET_STATE_READY
     assert resumed(seen)
@@ -162,7 +162,7 @@ def resumed(seen: list[UploadProgress]) -> bool:
 def test_bytes_survive_a_server_that_is_killed(tmp_path: Path) -> None:
     """Another server on the same disk goes on where the killed one was."""
     whole = content(24_000_000, 2)
-    (tmp_path / "noise.bin").write_bytes(whole)
+    (tmp_path / "noise.cu3s").write_bytes(whole)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     servers = [started(tmp_path, port)]
@@ -179,7 +179,7 @@ def test_bytes_survive_a_server_that_is_killed(tmp_path: Path) -> None:
             CuttingProxy(f"127.0.0.1:{port}", 12_000_000, on_cut=replace) as proxy,
             Client(proxy.address, retry=policy) as client,
         ):
-            dataset = client.upload_dataset(tmp_path / "noise.bin", on_progress=seen.append)
+            dataset = client.upload_dataset(tmp_path / "noise.cu3s", on_progress=seen.append)
             assert proxy.cut == 1
             assert [each.dataset_id for each in client.datasets()] == [dataset.dataset_id]
     finally:
@@ -268,8 +268,8 @@ def test_the_command_line_uploads_lists_shows_and_deletes(server: str, scene: Sc
 
 
 def test_an_interrupted_command_is_gone_on_with_by_the_next(server: str, client: Client, tmp_path: Path) -> None:
-    (tmp_path / "interrupted.bin").write_bytes(content(9_000_000, 5))
-    command = [sys.executable, "-m", "catenary_client.cli", "datasets", "upload", str(tmp_path / "interrupted.bin")]
+    (tmp_path / "interrupted.cu3s").write_bytes(content(9_000_000, 5))
+    command = [sys.executable, "-m", "catenary_client.cli", "datasets", "upload", str(tmp_path / "interrupted.cu3s")]
     cut = threading.Event()
 
     def kill() -> None:
@@ -280,7 +280,7 @@ def test_an_interrupted_command_is_gone_on_with_by_the_next(server: str, client:
     with CuttingProxy(server, 5_000_000, on_cut=kill) as proxy:
         process = subprocess.Popen([*command, "--server", proxy.address])
         assert cut.wait(60)
-    (unfinished,) = [each for each in client.datasets() if each.name == "interrupted.bin"]
+    (unfinished,) = [each for each in client.datasets() if each.name == "interrupted.cu3s"]
     assert unfinished.state == DATASET_STATE_UPLOADING
     again = subprocess.run([*command, "--json", "--server", server], capture_output=True, text=True, check=True)
     first, *_, last = documents(again.stdout)

@@ -58,7 +58,7 @@ def test_a_folder_is_refused_though_its_name_ends_like_a_file(tmp_path: Path) ->
         read_scene(folder)
 
 
-@pytest.mark.parametrize("name", ["a.tif", "a.img", "a"])
+@pytest.mark.parametrize("name", ["a.bil", "a.img", "a"])
 def test_an_unknown_suffix_is_refused_with_the_known_ones(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(SceneInvalid, match=r"\.npz, \.npy, \.mat, \.hdr, \.cu3s"):

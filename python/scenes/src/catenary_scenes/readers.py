@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from catenary_scenes.formats import cu3s
+from catenary_scenes.formats.image_folder import IMAGE_SUFFIXES
 from catenary_scenes.reading import READABLE_SUFFIXES, default_processing_mode
 from catenary_scenes.scene import ProcessingMode
 
@@ -24,7 +25,7 @@ class Reader:
 
 
 def list_readers() -> tuple[Reader, ...]:
-    """Every format, with what is missing for it in this process."""
+    """Every format of scene files and of the images that bands are stored as, with what is missing in this process."""
     return tuple(
         Reader(
             suffix=suffix,
@@ -32,5 +33,5 @@ def list_readers() -> tuple[Reader, ...]:
             processing_modes=tuple(ProcessingMode),
             default_processing_mode=default_processing_mode(suffix),
         )
-        for suffix in READABLE_SUFFIXES
+        for suffix in (*READABLE_SUFFIXES, *IMAGE_SUFFIXES)
     )

@@ -8,7 +8,7 @@ from catenary_scenes.errors import SceneInvalid, SceneNotFound
 from catenary_scenes.folders import scene_places
 from catenary_scenes.formats.cu3s import read_cu3s
 from catenary_scenes.formats.envi import read_envi
-from catenary_scenes.formats.image_folder import read_image_folder
+from catenary_scenes.formats.image_folder import IMAGE_SUFFIXES, read_image, read_image_folder
 from catenary_scenes.formats.matlab import read_mat
 from catenary_scenes.formats.numpy_files import read_npy, read_npz
 from catenary_scenes.measurements import Measurements, joined
@@ -24,7 +24,7 @@ _READERS: Mapping[str, Callable[[Path, ProcessingMode], Measurements]] = {
     ".cu3s": read_cu3s,
 }
 READABLE_SUFFIXES = tuple(_READERS)
-"""Suffixes that `read_scene` understands, in lower case."""
+"""Suffixes of scene files, in lower case. Images are no scene files: a folder of them is one scene."""
 
 
 def read_scene(path: Path, processing_mode: ProcessingMode | None = None) -> Scene:
@@ -39,7 +39,8 @@ def read_measurements(path: Path, processing_mode: ProcessingMode | None = None)
     of their names.
 
     Args:
-        path: an .npz, .npy, .mat, ENVI .hdr or .cu3s file, or a folder; the case of the suffix does not matter.
+        path: an .npz, .npy, .mat, ENVI .hdr or .cu3s file, an image with all bands, or a folder; the case of the
+            suffix does not matter.
         processing_mode: None = Reflectance for .cu3s, Raw for the others.
 
     Returns:
@@ -73,6 +74,8 @@ def _reader_for(path: Path) -> Callable[[Path, ProcessingMode], Measurements]:
         return read_image_folder
     if not path.exists():
         raise SceneNotFound(f"there is no file {path}: check the path")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return read_image
     if path.suffix.lower() not in _READERS:
         raise SceneInvalid(
             f"{path.name} has a suffix of no known format: give one of {', '.join(READABLE_SUFFIXES)} "

@@ -52,6 +52,14 @@ def test_each_page_of_a_tiff_file_is_a_band(tmp_path: Path, counts: Counts) -> N
     np.testing.assert_array_equal(read_scene(tmp_path).cube, counts)
 
 
+def test_one_image_with_all_bands_needs_no_folder(tmp_path: Path, counts: Counts) -> None:
+    pages = [Image.fromarray(np.ascontiguousarray(counts[..., band])) for band in range(counts.shape[2])]
+    pages[0].save(tmp_path / "scene.TIF", save_all=True, append_images=pages[1:])
+    scene = read_scene(tmp_path / "scene.TIF")
+    np.testing.assert_array_equal(scene.cube, counts)
+    assert (scene.mask, scene.has_wavelengths) == (None, False)
+
+
 def test_a_jpeg_image_is_close_to_what_was_stored(tmp_path: Path) -> None:
     smooth = np.add.outer(np.arange(32), np.arange(32)).astype(np.uint8)
     Image.fromarray(smooth).save(tmp_path / "1.jpg", quality=95)

@@ -31,15 +31,15 @@ from catenary_server.runtimes.segments import FileSegments
 from catenary_server.storage.local import LocalStorage
 from catenary_server.telemetry_wiring import telemetry_parts
 from catenary_server.transport.codec.telemetry_report import TelemetryReportCodec
+from catenary_server.transport.front_end import build_front_end
 from catenary_server.transport.interceptors.authentication import ANONYMOUS
-from catenary_server.transport.server import build_server
 from catenary_server.transport.services import Services
 
 if TYPE_CHECKING:
     from catenary_server.access import Access
     from catenary_server.domain.runtime import Catalog
     from catenary_server.settings import Settings
-    from catenary_server.transport.server import GrpcServer
+    from catenary_server.transport.ports import Ports
     from catenary_server.transport.services import TelemetryParts
 
 log = logging.getLogger(__name__)
@@ -70,13 +70,13 @@ async def _serve_until(
     catalog = await runtime.start()
     try:
         services = _services(settings, runtime, catalog, telemetry)
-        server = build_server(serving.transport_settings(settings, access), services, access.authenticator)
-        port = await server.start()
-        await server.set_serving(serving=True)
+        front = build_front_end(serving.transport_settings(settings, access), services, access.authenticator)
+        server = serving.ports(settings, access, front)
+        addresses = await server.start()
         expiry = asyncio.create_task(services.sessions.expire_idle(), name="expire idle sessions")
         sweeping = asyncio.create_task(services.datasets.expire_unfinished(), name="expire unfinished datasets")
         describing = asyncio.create_task(services.plugins.describe_allowed(), name="describe allowed plugins")
-        serving.announce(settings, port)
+        serving.announce(settings, addresses)
         await stop.wait()
         log.info("Stopping: no new calls, %g seconds for those under way", settings.grace)
         await _drain(server, services, settings.grace)
@@ -107,7 +107,8 @@ def _services(
         devices=[device.name for device in catalog.devices],
         segments=_segments(settings),
     )
-    datasets = Datasets(storage, DatasetLimits(quota=settings.storage_quota))
+    readable = [reader.suffix for reader in catalog.readers]
+    datasets = Datasets(storage, readable, DatasetLimits(quota=settings.storage_quota))
     plugins = Plugins(source=InstalledPlugins(settings.plugins), runtime=runtime, catalog=catalog)
     pipelines = Pipelines(runtime=runtime, plugins=plugins, configs=configs)
     publisher = None
@@ -144,7 +145,7 @@ def _segments(settings: Settings) -> FileSegments | None:
     return segments
 
 
-async def _drain(server: GrpcServer, services: Services, grace: float) -> None:
+async def _drain(server: Ports, services: Services, grace: float) -> None:
     """Runs end at their next step and say so to whoever watches; other calls may finish; then all sessions close.
 
     Trainings elsewhere are asked at once to go to the next server; what runs here said is safe before this returns.

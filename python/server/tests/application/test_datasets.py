@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NPY = b"\x93NUMPY" + bytes(range(200))
 FILES = {"a.npy": NPY, "empty.txt": b"", "deep/b.dat": b"0123456789"}
 OWNER = "ann"
+READABLE = (".npy", ".npz")
 
 
 class Clock:
@@ -42,7 +43,7 @@ def storage(tmp_path: Path) -> LocalStorage:
 
 @pytest.fixture
 def datasets(storage: LocalStorage, clock: Clock) -> Datasets:
-    return Datasets(storage, DatasetLimits(unfinished=100.0, memory=50.0), clock)
+    return Datasets(storage, READABLE, DatasetLimits(unfinished=100.0, memory=50.0), clock)
 
 
 def header(files: dict[str, bytes] | None = None, request_id: str = "r", **labels: str) -> UploadHeader:
@@ -137,7 +138,7 @@ async def test_an_upload_goes_on_where_it_broke_off_also_after_a_restart(
         await upload
     found = await datasets.find(OWNER, request_id="r")
     assert (found.state, found.received, found.path) == (DatasetState.UPLOADING, (100, 0, 0), "")
-    again = Datasets(storage, clock=clock)
+    again = Datasets(storage, READABLE, clock=clock)
     assert (await again.find(OWNER, dataset_id=found.dataset_id)).received == (100, 0, 0)
     rest = [*pieces(0, NPY, start=100), *WHOLE[-1:]]
     assert (await again.upload(OWNER, header(), sent(rest))).state is DatasetState.READY
@@ -150,7 +151,7 @@ async def test_the_last_chunk_may_be_all_that_was_kept(datasets: Datasets, stora
     file = await storage.datasets(OWNER).open_file(found.dataset_id, 0, "a.npy")
     await file.append(memoryview(NPY)[100:])
     await file.close()
-    dataset = await Datasets(storage).upload(OWNER, header(), sent(WHOLE[-1:]))
+    dataset = await Datasets(storage, READABLE).upload(OWNER, header(), sent(WHOLE[-1:]))
     assert dataset.state is DatasetState.READY
 
 
@@ -193,7 +194,7 @@ async def test_a_file_with_another_sum_begins_again(datasets: Datasets) -> None:
 
 
 async def test_an_empty_file_has_the_sum_of_nothing(datasets: Datasets) -> None:
-    lying = UploadHeader(request_id="r", name="n", files=(DeclaredFile("a", 0, bytes(32)),))
+    lying = UploadHeader(request_id="r", name="n", files=(DeclaredFile("a.npy", 0, bytes(32)),))
     assert (await refused(datasets, [], lying)).reason is Reason.UPLOAD_CHECKSUM_MISMATCH
 
 
@@ -271,7 +272,7 @@ async def test_deleting_again_succeeds_for_a_while_also_after_a_restart(
     dataset = await datasets.upload(OWNER, header(), sent(WHOLE))
     await datasets.delete(OWNER, dataset.dataset_id)
     await datasets.delete(OWNER, dataset.dataset_id)
-    await Datasets(storage).delete(OWNER, dataset.dataset_id)
+    await Datasets(storage, READABLE).delete(OWNER, dataset.dataset_id)
     clock.now += 51.0
     with pytest.raises(Failure) as caught:
         await datasets.delete(OWNER, dataset.dataset_id)
@@ -327,7 +328,7 @@ class WatchedStorage(LocalStorage):
 async def test_what_is_over_its_time_is_looked_for(clock: Clock, tmp_path: Path) -> None:
     storage = WatchedStorage(tmp_path)
     clock.now = 0.0  # long before the times on the disk: only the server's own knowledge is old
-    datasets = Datasets(storage, DatasetLimits(unfinished=100.0), clock)
+    datasets = Datasets(storage, READABLE, DatasetLimits(unfinished=100.0), clock)
     await refused(datasets, pieces(0, NPY)[:1])
     assert files_below(tmp_path)
     clock.now = 101.0
@@ -339,6 +340,20 @@ async def test_what_is_over_its_time_is_looked_for(clock: Clock, tmp_path: Path)
 
 
 async def test_a_quota_refuses_before_anything_is_kept(tmp_path: Path) -> None:
-    datasets = Datasets(LocalStorage(tmp_path, quota=1000))
-    assert (await refused(datasets, [], header({"a": bytes(2000)}))).reason is Reason.QUOTA_DISK
+    datasets = Datasets(LocalStorage(tmp_path, quota=1000), READABLE)
+    assert (await refused(datasets, [], header({"a.npy": bytes(2000)}))).reason is Reason.QUOTA_DISK
     assert await datasets.list(OWNER, {}) == ()
+
+
+async def test_a_dataset_that_no_reader_knows_is_refused_before_it_is_sent(datasets: Datasets) -> None:
+    failure = await refused(datasets, [], header({"notes.txt": b"x", "deep/noise.bin": b"y"}))
+    assert failure.reason is Reason.DATASET_INVALID
+    assert [each.subject for each in failure.violations] == ["files[0].path", "files[1].path"]
+    assert ".npy" in failure.message
+    assert await datasets.list(OWNER, {}) == ()
+
+
+async def test_one_file_that_a_reader_knows_is_enough_and_its_case_does_not_matter(datasets: Datasets) -> None:
+    files = {"notes.txt": b"x", "SCENE.NPY": NPY}
+    dataset = await datasets.upload(OWNER, header(files), sent([*pieces(0, b"x"), *pieces(1, NPY)]))
+    assert dataset.state is DatasetState.READY

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from catenary_server.domain.shared_memory import SegmentSource
 
 OWNER = "anonymous"
+READABLE = (".npy", ".npz")
 
 
 class Clock:
@@ -109,7 +110,7 @@ def build_application(
         training=Training(pipelines=pipelines, configs=source),
         trainruns=TrainRuns(sessions=sessions, pipelines=pipelines, configs=source),
         inferences=Inferences(),
-        datasets=Datasets(LocalStorage(folder / "artifacts", [folder / "data"])),
+        datasets=Datasets(LocalStorage(folder / "artifacts", [folder / "data"]), READABLE),
         transfers=Transfers(storage=storage, configs=source, catalog=CATALOG, clock=clock),
         visualizations=Visualizations(catalog=CATALOG, configs=source, drawer=ProcessDrawer()),
         discovery=Discovery(sessions=sessions, catalog=CATALOG, configs=source, storage=storage),

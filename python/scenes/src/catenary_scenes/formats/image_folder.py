@@ -65,6 +65,15 @@ def read_image_folder(path: Path, mode: ProcessingMode) -> Measurements:
     return Measurements(1, lambda _: _read(path, mode))
 
 
+def read_image(path: Path, mode: ProcessingMode) -> Measurements:
+    """Read one image with all bands of a scene, such as a TIFF file of several pages; as `read_image_folder`.
+
+    Raises:
+        SceneInvalid: as `read_image_folder`.
+    """
+    return Measurements(1, lambda _: _scene(path, [path], [], mode))
+
+
 def image_files(path: Path) -> tuple[Path, ...]:
     """The images of a folder in the order of their names."""
     found = (each for each in path.iterdir() if each.suffix.lower() in IMAGE_SUFFIXES and each.is_file())
@@ -84,6 +93,10 @@ def _read(path: Path, mode: ProcessingMode) -> Scene:
     if not bands or len(masks) > 1:
         found = ", ".join(image.name for image in images) or "no image"
         raise SceneInvalid(f"{path.name} holds {found}: store the bands as images, and at most one mask beside them")
+    return _scene(path, bands, masks, mode)
+
+
+def _scene(path: Path, bands: list[Path], masks: list[Path], mode: ProcessingMode) -> Scene:
     cube = parse_cube(_stacked(bands), path.name)
     if mode is ProcessingMode.REFLECTANCE:
         cube = to_reflectance(cube, Calibration(), path.name)

@@ -10,11 +10,11 @@ import time
 from typing import TYPE_CHECKING
 
 from catenary_server.application.uploads import Upload
-from catenary_server.domain.dataset import DatasetState
+from catenary_server.domain.dataset import DatasetState, require_readable
 from catenary_server.domain.failure import Failure, Reason, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
     from catenary_server.domain.dataset import Chunk, Dataset, DatasetStorage, DatasetStore, UploadHeader
 
@@ -28,7 +28,10 @@ class DatasetLimits:
     memory: float = 3600.0
     """The id of a deleted dataset."""
     quota: int | None = None
-    """Bytes that the files of a principal may take together; None sets no bound. The storage keeps to it."""
+    """Bytes that the files of a principal may take together; None sets no bound. The storage keeps to it.
+
+    One dataset may take all of it.
+    """
     sweep_every: float = 600.0
     """How often what is over its time is looked for."""
 
@@ -38,15 +41,21 @@ class Datasets:
 
     Args:
         storage: where the files are kept.
+        readable: suffixes of files that a reader is known for, with their dot, in lower case.
         limits: how long.
         clock: gives Unix seconds.
     """
 
     def __init__(
-        self, storage: DatasetStorage, limits: DatasetLimits | None = None, clock: Callable[[], float] = time.time
+        self,
+        storage: DatasetStorage,
+        readable: Collection[str],
+        limits: DatasetLimits | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.limits = limits or DatasetLimits()
         self._storage = storage
+        self._readable = frozenset(readable)
         self._clock = clock
         self._shelves: dict[str, _Shelf] = {}
 
@@ -61,6 +70,7 @@ class Datasets:
                 STREAM_SUPERSEDED when another stream goes on with it, or it is deleted.
         """
         header = declared.normalized()
+        require_readable(header.files, self._readable)
         shelf = await self._shelf(principal)
         async with shelf.admission:
             upload = shelf.named(header.request_id) or await self._begin(shelf, header)

@@ -10,7 +10,7 @@ from catenary_server.domain.client_path import ClientPath
 from catenary_server.domain.failure import Failure, Reason, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 DATASETS_FOLDER = "datasets"
 """Where ready datasets lie in the area of their principal; nothing else is written there."""
@@ -202,6 +202,28 @@ _SIGNATURES: Mapping[str, tuple[int, tuple[bytes, ...]]] = {
 """Where in a file of this suffix which bytes stand."""
 HEAD_BYTES = 128
 """Bytes that `check_head` looks at."""
+_MOST_FAULTS = 20
+"""Files that a refusal names; a dataset may have thousands."""
+
+
+def require_readable(files: Sequence[DeclaredFile], suffixes: Collection[str]) -> None:
+    """Refuse a dataset that no data configuration could use.
+
+    Args:
+        files: of the dataset; others may lie beside those that are read, such as the data of an ENVI header.
+        suffixes: of files that a reader is known for, with their dot, in lower case.
+
+    Raises:
+        Failure: DATASET_INVALID if none of the files has one of them.
+    """
+    if not any(_suffix(file.path) in suffixes for file in files):
+        known = ", ".join(sorted(suffixes))
+        faults = tuple(Violation(f"files[{index}].path", "no reader knows it") for index in range(len(files)))
+        raise Failure(
+            Reason.DATASET_INVALID,
+            f"no file of the dataset has a suffix that a reader knows: {known}; export the scene to one of these",
+            violations=faults[:_MOST_FAULTS],
+        )
 
 
 def check_head(path: str, head: bytes) -> None:
@@ -214,7 +236,7 @@ def check_head(path: str, head: bytes) -> None:
     Raises:
         Failure: DATASET_INVALID.
     """
-    suffix = f".{path.rpartition('.')[2].lower()}"
+    suffix = _suffix(path)
     offset, expected = _SIGNATURES.get(suffix, (0, (b"",)))
     if not any(head[offset:].startswith(each) for each in expected):
         fault = Violation(path, f"does not begin as a {suffix} file does")
@@ -223,6 +245,10 @@ def check_head(path: str, head: bytes) -> None:
             f"{path!r} {fault.description}: export it again, or give it the suffix of what it is",
             violations=(fault,),
         )
+
+
+def _suffix(path: str) -> str:
+    return f".{path.rpartition('.')[2].lower()}"
 
 
 def _parts(index: int, file: DeclaredFile) -> tuple[str, ...]:

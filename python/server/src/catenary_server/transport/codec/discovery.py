@@ -48,6 +48,7 @@ def encode_server(
             messages=_sizes(sizes),
             sessions=_sessions(facts.sessions, local=local),
             storage=capability_pb2.StorageLimits(
+                upload_size_bytes=facts.kept.quota or 0,
                 page_size=PAGE_SIZE,
                 principal_size_bytes=facts.kept.quota or 0,
                 unfinished_upload_duration=times.duration(facts.kept.unfinished),

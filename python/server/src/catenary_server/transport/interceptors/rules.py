@@ -8,7 +8,7 @@ ever after. This one only ever sees messages of the image.
 from __future__ import annotations
 
 import importlib.resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import protovalidate
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -18,7 +18,13 @@ from google.protobuf.message_factory import GetMessageClass
 from catenary_server.domain.failure import Failure, Reason, Violation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from google.protobuf.descriptor import Descriptor, EnumDescriptor
     from google.protobuf.message import Message
+
+_ENUM_RULES = "enum."
+"""How the ids of the rules about values of enums begin."""
 
 
 class FieldRules:
@@ -42,9 +48,9 @@ class FieldRules:
         Raises:
             Failure: FIELD_INVALID.
         """
-        found = tuple(
-            _violation(each) for each in self._validator.collect_violations(self._ruled(name).FromString(data))
-        )
+        message = self._ruled(name).FromString(data)
+        descriptor = cast("Descriptor", message.DESCRIPTOR)
+        found = tuple(_violation(each, descriptor) for each in self._validator.collect_violations(message))
         if found:
             first = found[0]
             raise Failure(Reason.FIELD_INVALID, f"{first.subject} {first.description}".strip(), violations=found)
@@ -56,10 +62,26 @@ class FieldRules:
         return self._types[name]
 
 
-def _violation(found: protovalidate.Violation) -> Violation:
+def _violation(found: protovalidate.Violation, descriptor: Descriptor) -> Violation:
     path = found.proto.field
     elements = path.elements if path is not None else []
-    return Violation(".".join(_element(each) for each in elements), found.proto.message)
+    description = found.proto.message
+    if found.proto.rule_id.startswith(_ENUM_RULES):
+        choices = _choices(descriptor, [each.field_name for each in elements])
+        description += f"; choose one of {', '.join(choices)}"
+    return Violation(".".join(_element(each) for each in elements), description)
+
+
+def _choices(descriptor: Descriptor, names: Sequence[str]) -> list[str]:
+    """What the enum field at the end of a path may be set to; a value that was given up has its successors there.
+
+    No rule of the contract is about enums in maps, where a path would go through an entry.
+    """
+    *outer, last = names
+    for name in outer:
+        descriptor = cast("Descriptor", descriptor.fields_by_name[name].message_type)
+    values = cast("EnumDescriptor", descriptor.fields_by_name[last].enum_type).values
+    return [value.name for value in values if value.number]
 
 
 def _element(element: protovalidate.FieldPathElementPb) -> str:
