@@ -15,6 +15,7 @@ from catenary_server.transport.interceptors.authentication import (
 from catenary_server.transport.tls import CertificateError, CertificateFiles, Certificates
 
 if TYPE_CHECKING:
+    import ssl
     from pathlib import Path
 
     import grpc
@@ -54,6 +55,10 @@ class Access:
     def credentials(self) -> grpc.ServerCredentials | None:
         """Of the one port; None if it is not encrypted."""
         return None if self._certificates is None else self._certificates.credentials()
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """Of the dashboard's port, with the same certificate; None if it is not encrypted."""
+        return None if self._certificates is None else self._certificates.ssl_context
 
     def reread(self) -> None:
         """Take what the files say now; what cannot be used is logged, and what was known before stays."""

@@ -14,7 +14,7 @@ from catenary_server.application.telemetry_upkeep import Retention
 from catenary_server.domain.telemetry import TelemetryLimits
 from catenary_server.launch import relaunch
 from catenary_server.plugins.allowance import Allowance
-from catenary_server.settings import MEBIBYTE, Settings, SettingsError, TelemetrySettings
+from catenary_server.settings import MEBIBYTE, DashboardSettings, Settings, SettingsError, TelemetrySettings
 from catenary_server.transport.settings import CallLimits
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CALLS = CallLimits()
 TELEMETRY = TelemetryLimits()
 RETENTION = Retention()
+DASHBOARD_PORT = 50080
 DAY_SECONDS = 24 * 3600.0
 FILE = click.Path(path_type=Path)
 
@@ -63,6 +64,20 @@ def default_configs() -> tuple[Path, ...]:
 @click.option(
     "--port", default=50051, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
 )
+@click.option(
+    "--dashboard-port",
+    type=click.IntRange(0, 65535),
+    help=f"Port of the dashboard; 0 takes a free one.  [default: {DASHBOARD_PORT}, or a free one with --port 0]",
+)
+@click.option(
+    "--dashboard-host",
+    "dashboard_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Name under which browsers reach the dashboard, beside the address itself: NAME, NAME:PORT, or the whole "
+    "https://NAME of a proxy in front; repeatable.",
+)
+@click.option("--no-dashboard", is_flag=True, help="Serve no dashboard.")
 @click.option("--insecure", is_flag=True, help="Listen on a network address without encryption or authentication.")
 @click.option("--tls-cert", type=FILE, help="Certificate in PEM, its intermediates behind it; with --tls-key.")
 @click.option("--tls-key", type=FILE, help="Private key of the certificate in PEM, without a password.")
@@ -306,7 +321,18 @@ def _settings(options: dict[str, Any]) -> Settings:
         ),
         telemetry=_telemetry(options),
         only_telemetry=alone,
+        dashboard=_dashboard(options),
     )
+
+
+def _dashboard(options: dict[str, Any]) -> DashboardSettings | None:
+    """Whoever takes any free port for gRPC starts several servers, so that the dashboard's may not be fixed either."""
+    if options["no_dashboard"]:
+        return None
+    port = options["dashboard_port"]
+    if port is None:
+        port = DASHBOARD_PORT if options["port"] else 0
+    return DashboardSettings(port=port, hosts=options["dashboard_hosts"])
 
 
 def _telemetry(options: dict[str, Any]) -> TelemetrySettings:

@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from catenary_server.domain.failure import Failure
-from catenary_server.transport.server import ListenError
+from catenary_server.transport.listening import ListenError
+from catenary_server.transport.ports import Ports
+from catenary_server.transport.server import GrpcServer
 from catenary_server.transport.settings import MessageSizes, TransportSettings
+from catenary_server.transport.web.server import WebServer, WebSettings
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from catenary_server.access import Access
     from catenary_server.settings import Settings
+    from catenary_server.transport.front_end import FrontEnd
+    from catenary_server.transport.ports import Addresses
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +38,7 @@ def run(serving: Coroutine[Any, Any, None]) -> int:
         try:
             runner.run(serving)
         except ListenError as error:
-            log.error("%s; take another --port, or 0 for a free one", error)  # noqa: TRY400 - no stack is needed
+            log.error("%s; take another %s, or 0 for a free one", error, error.option)  # noqa: TRY400 - no stack needed
             return CANNOT_LISTEN
         except Failure as failure:
             log.error("the server cannot start: %s", failure.message)  # noqa: TRY400 - no stack is needed
@@ -75,9 +80,32 @@ def transport_settings(settings: Settings, access: Access) -> TransportSettings:
     )
 
 
-def announce(settings: Settings, port: int) -> None:
+def ports(settings: Settings, access: Access, front: FrontEnd) -> Ports:
+    """The ports that the settings ask for, not yet listening."""
+    transport = transport_settings(settings, access)
+    return Ports(GrpcServer(transport, front), _dashboard(settings, access, front, transport.sizes))
+
+
+def _dashboard(settings: Settings, access: Access, front: FrontEnd, sizes: MessageSizes) -> WebServer | None:
+    if settings.dashboard is None:
+        return None
+    web = WebSettings(
+        host=settings.host,
+        port=settings.dashboard.port,
+        hosts=settings.dashboard.hosts,
+        headless=settings.loopback or settings.tokens is not None,
+        ssl=access.ssl_context(),
+        sizes=sizes,
+    )
+    return WebServer(web, front)
+
+
+def announce(settings: Settings, addresses: Addresses) -> None:
     """Say that requests are answered, and where."""
-    log.info("Server started successfully", extra={"address": f"{settings.host}:{port}"})
+    address = f"{settings.host}:{addresses.port}"
+    log.info("Server started successfully", extra={"address": address})
     log.info("Waiting for incoming connections...")
+    if addresses.dashboard is not None:
+        log.info("Dashboard: %s", addresses.dashboard)
     if settings.port_file is not None:
-        settings.port_file.write_text(f"{settings.host}:{port}\n")
+        settings.port_file.write_text(f"{address}\n")

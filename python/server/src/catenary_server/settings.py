@@ -12,6 +12,7 @@ from catenary_server.domain.telemetry import TelemetryLimits
 from catenary_server.plugins.allowance import Allowance  # noqa: TC001 - a dataclass field
 from catenary_server.transport.settings import CallLimits
 from catenary_server.transport.unix_socket import MAX_PATH_BYTES
+from catenary_server.transport.web.origin import OriginError, OriginPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,11 +41,25 @@ class TelemetrySettings:
     commit_interval: float = 0.1
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardSettings:
+    """What an operator decides about the dashboard.
+
+    Attributes:
+        port: where it is served; 0 takes a free one.
+        hosts: names under which people reach it, beside the address that the server listens on.
+    """
+
+    port: int = 0
+    hosts: tuple[str, ...] = ()
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
     """Settings of a server. Sizes in bytes, times in seconds.
 
     Attributes:
+        dashboard: where the dashboard is served; None serves none.
         telemetry: where and how runs are stored; None takes no telemetry.
         only_telemetry: whether that is all that is served.
         worker_memory: most private memory of a session's process; None: no bound.
@@ -72,6 +87,7 @@ class Settings:
     calls: CallLimits = dataclasses.field(default_factory=CallLimits)
     telemetry: TelemetrySettings | None = None
     only_telemetry: bool = False
+    dashboard: DashboardSettings | None = None
 
     def check(self) -> None:
         """Refuse what would start a server that is open to the network by accident, or that finds nothing.
@@ -87,10 +103,22 @@ class Settings:
         if self.unix_socket is not None and len(bytes(self.unix_socket)) > MAX_PATH_BYTES:
             message = f"--unix-socket has a path of more than {MAX_PATH_BYTES} bytes, which no socket may have"
             raise SettingsError(message)
+        if self.dashboard is not None:
+            self._check_dashboard(self.dashboard)
         for root in (*self.configs, *self.data):
             if not root.is_dir():
                 message = f"{root} is not a folder; create it or name another with --configs or --data"
                 raise SettingsError(message)
+
+    def _check_dashboard(self, dashboard: DashboardSettings) -> None:
+        if dashboard.port and dashboard.port == self.port:
+            message = "gRPC and the dashboard need a port each: take another --port or --dashboard-port"
+            raise SettingsError(message)
+        try:
+            OriginPolicy(dashboard.hosts)
+        except OriginError as error:
+            message = f"--dashboard-host: {error}"
+            raise SettingsError(message) from error
 
     def _check_tls(self) -> None:
         if (self.tls_cert is None) != (self.tls_key is None):

@@ -12,8 +12,8 @@ from catenary_server.application.telemetry import Telemetry
 from catenary_server.settings import SettingsError, TelemetrySettings
 from catenary_server.storage.telemetry.store import LocalTelemetryStore
 from catenary_server.transport.codec.telemetry_message import TelemetryCodec
+from catenary_server.transport.front_end import build_telemetry_front_end
 from catenary_server.transport.interceptors.rules import FieldRules
-from catenary_server.transport.server import build_telemetry_server
 from catenary_server.transport.services import TelemetryParts
 
 if TYPE_CHECKING:
@@ -43,10 +43,9 @@ async def _serve(settings: Settings, telemetry: TelemetrySettings, access: Acces
     stop = serving.stop_signal(settings, access)
     async with telemetry_parts(telemetry) as parts:
         transport = serving.transport_settings(settings, access)
-        server = build_telemetry_server(transport, parts, access.authenticator, TelemetryAlone())
-        port = await server.start()
-        await server.set_serving(serving=True)
-        serving.announce(settings, port)
+        front = build_telemetry_front_end(transport, parts, access.authenticator, TelemetryAlone())
+        server = serving.ports(settings, access, front)
+        serving.announce(settings, await server.start())
         await stop.wait()
         log.info("Stopping: no new calls, %g seconds for those under way", settings.grace)
         await server.begin_drain()

@@ -13,10 +13,10 @@ from catenary_server.transport.call import Call
 from catenary_server.transport.codec.capabilities import DESCRIPTIONS
 from catenary_server.transport.codec.discovery import encode_node
 from catenary_server.transport.discovery_servicer import DiscoveryServicer
+from catenary_server.transport.front_end import build_routes
 from catenary_server.transport.interceptors.admission import Admission
 from catenary_server.transport.methods import contract_methods
 from catenary_server.transport.pages import Pages
-from catenary_server.transport.server import build_routes
 from catenary_server.transport.settings import CallLimits, MessageSizes
 
 if TYPE_CHECKING:

@@ -11,14 +11,16 @@ from application import Application, content
 from wire_client import WireClient, method
 
 from catenary_server.domain.failure import Failure, Reason
+from catenary_server.transport.front_end import build_routes
 from catenary_server.transport.interceptors.sizes import size_limit
 from catenary_server.transport.methods import Method, contract_methods
-from catenary_server.transport.server import build_routes, build_server
+from catenary_server.transport.server import build_server
 from catenary_server.transport.settings import MessageSizes, TransportSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from catenary_server.transport.interceptors.authentication import Identity
     from catenary_server.transport.services import Services
 
 MALFORMED = b"\x0a\xff\xff\xff\xff\x0f"
@@ -135,6 +137,9 @@ async def test_a_session_is_usable_after_a_defect(client: WireClient, session_id
 
 
 class DenyingAuthenticator:
+    def identify(self, metadata: Mapping[str, str | bytes]) -> Identity:  # noqa: ARG002 - as the protocol has it
+        raise Failure(Reason.TOKEN_MISSING, "say what for")
+
     def authenticate(self, method: Method, metadata: Mapping[str, str | bytes]) -> str:
         token = metadata.get("authorization")
         if token is None:

@@ -11,7 +11,7 @@ from application import content
 from fake_configs import TRAINRUN
 from wire_client import WireClient, method
 
-from catenary_server.transport.server import build_routes
+from catenary_server.transport.front_end import build_routes
 from catenary_server.transport.settings import MessageSizes
 
 if TYPE_CHECKING:

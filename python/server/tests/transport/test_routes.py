@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from catenary_server.transport.front_end import build_routes
 from catenary_server.transport.methods import contract_methods
 from catenary_server.transport.routes import route
-from catenary_server.transport.server import build_routes
 from catenary_server.transport.settings import MessageSizes
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from wire_client import WireClient
 
 from catenary_server.transport.interceptors.authentication import AnonymousAuthenticator
-from catenary_server.transport.server import GrpcServer, ListenError, build_server
+from catenary_server.transport.listening import ListenError
+from catenary_server.transport.server import GrpcServer, build_server
 from catenary_server.transport.settings import TransportSettings
 
 if TYPE_CHECKING:

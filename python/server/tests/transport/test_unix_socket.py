@@ -11,7 +11,8 @@ import pytest
 from wire_client import WireClient
 
 from catenary_server.transport.interceptors.authentication import AnonymousAuthenticator
-from catenary_server.transport.server import ListenError, build_server
+from catenary_server.transport.listening import ListenError
+from catenary_server.transport.server import build_server
 from catenary_server.transport.settings import TransportSettings
 
 if TYPE_CHECKING:

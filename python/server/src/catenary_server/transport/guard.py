@@ -15,6 +15,7 @@ import grpc
 
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.transport.call import Call, Part
+from catenary_server.transport.context import Arrived
 from catenary_server.transport.interceptors.decoding import decode, encode
 from catenary_server.transport.interceptors.failures import incident, refuse
 from catenary_server.transport.interceptors.screening import Screen
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 
     from google.protobuf.message import Message
-    from grpc.aio import ServicerContext
 
+    from catenary_server.transport.context import Body, Context
     from catenary_server.transport.interceptors.admission import Admission
-    from catenary_server.transport.interceptors.authentication import Authenticator
+    from catenary_server.transport.interceptors.authentication import Authenticator, Identity
     from catenary_server.transport.interceptors.draining import Drain
     from catenary_server.transport.interceptors.idempotency import Attempts
     from catenary_server.transport.interceptors.rules import FieldRules
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from catenary_server.transport.routes import DuplexHandler, Route, StreamHandler, UnaryHandler, UploadHandler
     from catenary_server.transport.settings import MessageSizes
 
-    Context = ServicerContext[bytes, bytes]
+    UnaryBehaviour = Callable[[Body, Context], Awaitable[bytes]]
+    StreamBehaviour = Callable[[bytes, Context], Awaitable[None]]
 
 T = TypeVar("T")
 
@@ -83,7 +85,10 @@ class Caller:
 
 
 class Guard:
-    """Makes gRPC handlers of routes. They take and give raw bytes: nothing is parsed before its sender is known."""
+    """Puts the checks around the handlers of routes, for gRPC (`handler`) and other wires (`unary`, `stream`).
+
+    What it makes takes and gives raw bytes: nothing is parsed before its sender is known.
+    """
 
     def __init__(
         self,
@@ -116,19 +121,37 @@ class Guard:
         method = route.method
         self.demand(path, method)
         behaviour: Any
-        if route.handler is None:
+        if not method.client_streaming:
+            behaviour = self.stream(route, path) if method.server_streaming else self._arrived(route, path, dialect)
+        elif route.handler is None:
             behaviour = self._absent(method, path)
-        elif method.client_streaming and method.server_streaming:
-            behaviour = self._duplex(method, cast("DuplexHandler", route.handler), path)
-        elif method.client_streaming:
-            behaviour = self._upload(method, cast("UploadHandler", route.handler), path)
         elif method.server_streaming:
-            behaviour = self._stream(method, cast("StreamHandler", route.handler), path)
+            behaviour = self._duplex(method, cast("DuplexHandler", route.handler), path)
         else:
-            behaviour = self._unary(method, cast("UnaryHandler", route.handler), path, dialect)
+            behaviour = self._upload(method, cast("UploadHandler", route.handler), path)
         return _KINDS[method.client_streaming, method.server_streaming](behaviour)
 
-    def _absent(self, method: Method, path: str) -> Callable[[object, Context], Awaitable[None]]:
+    def unary(self, route: Route, path: str, dialect: Dialect = CONTRACT) -> UnaryBehaviour:
+        """What answers a unary RPC. The body is read when its sender may call and there is room for it."""
+        if route.handler is None:
+            return self._absent(route.method, path)
+        return self._unary(route.method, cast("UnaryHandler", route.handler), path, dialect)
+
+    def stream(self, route: Route, path: str) -> StreamBehaviour:
+        """What answers an RPC that streams its responses; they go to `Context.write`."""
+        if route.handler is None:
+            return self._absent(route.method, path)
+        return self._stream(route.method, cast("StreamHandler", route.handler), path)
+
+    def identify(self, metadata: Mapping[str, str | bytes]) -> Identity:
+        """Who sends these headers, before it is known what for.
+
+        Raises:
+            Failure: TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED.
+        """
+        return self._authenticator.identify(metadata)
+
+    def _absent(self, method: Method, path: str) -> Callable[[object, Context], Awaitable[Any]]:
         async def refuse_all(_caller: Caller) -> None:
             raise Failure(
                 Reason.FEATURE_DISABLED, f"this server does not serve {method.name}; GetServerInfo says what it serves"
@@ -139,9 +162,15 @@ class Guard:
 
         return handle
 
-    def _unary(
-        self, method: Method, handler: UnaryHandler, path: str, dialect: Dialect
-    ) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    def _arrived(self, route: Route, path: str, dialect: Dialect) -> Callable[[bytes, Context], Awaitable[bytes]]:
+        behaviour = self.unary(route, path, dialect)
+
+        async def handle(raw: bytes, context: Context) -> bytes:
+            return await behaviour(Arrived(raw), context)
+
+        return handle
+
+    def _unary(self, method: Method, handler: UnaryHandler, path: str, dialect: Dialect) -> UnaryBehaviour:
         async def respond(request: Message, call: Call) -> bytes:
             try:
                 response = await handler(request, call)
@@ -151,18 +180,20 @@ class Guard:
                 return dialect.failure_response(failure)
             return dialect.prefix + self._encoded(method, response, call)
 
-        async def answer(raw: bytes, caller: Caller) -> bytes:
-            with self._admission.memory(len(raw)):
-                request, call = self._admitted(method, raw, caller)
+        async def answer(body: Body, caller: Caller) -> bytes:
+            with self._admission.memory(body.size):
+                check_size(method, body.size, self._sizes)
+                request, call = self._admitted(method, await body.read(), caller)
                 return await self._attempts.once(method, call.principal, request, lambda: respond(request, call))
 
-        async def handle(raw: bytes, context: Context) -> bytes:
-            return await self._guarded(method, context, path, lambda caller: answer(raw, caller))
+        async def handle(body: Body, context: Context) -> bytes:
+            return await self._guarded(method, context, path, lambda caller: answer(body, caller))
 
         return handle
 
-    def _stream(self, method: Method, handler: StreamHandler, path: str) -> Callable[[bytes, Context], Awaitable[None]]:
+    def _stream(self, method: Method, handler: StreamHandler, path: str) -> StreamBehaviour:
         async def answer(raw: bytes, context: Context, caller: Caller) -> None:
+            check_size(method, len(raw), self._sizes)
             request, call = self._admitted(method, raw, caller)
             async with contextlib.aclosing(handler(request, call)) as responses:
                 async for response in responses:
@@ -218,7 +249,7 @@ class Guard:
 
     async def _sized(self, method: Method, messages: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         async for raw in messages:
-            check_size(method, raw, self._sizes)
+            check_size(method, len(raw), self._sizes)
             with self._admission.memory(len(raw)):
                 yield raw
 
@@ -235,7 +266,6 @@ class Guard:
             await refuse(context, incident(bug, path), path)
 
     def _admitted(self, method: Method, raw: bytes, caller: Caller) -> tuple[Message, Call]:
-        check_size(method, raw, self._sizes)
         request, received = decode(method, raw)
         self._check_rules(method, request, raw)
         return request, caller.call(received)
@@ -250,5 +280,5 @@ class Guard:
 
     def _encoded(self, method: Method, response: Message | bytes, call: Call) -> bytes:
         data = response if isinstance(response, bytes) else encode(method, response, call.given)
-        check_size(method, data, self._sizes)
+        check_size(method, len(data), self._sizes)
         return data

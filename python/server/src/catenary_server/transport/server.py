@@ -8,37 +8,21 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from catenary_server.transport import reflection, unix_socket
-from catenary_server.transport.codec.inference_stream import InferenceStreamCodec
 from catenary_server.transport.compat import cuvis, proposal
-from catenary_server.transport.config_servicer import ConfigServicer
-from catenary_server.transport.dataset_servicer import DatasetServicer
-from catenary_server.transport.discovery_servicer import DiscoveryServicer, ServerInfoServicer
-from catenary_server.transport.guard import Guard
-from catenary_server.transport.inference_servicer import InferenceServicer
-from catenary_server.transport.interceptors.admission import Admission
-from catenary_server.transport.interceptors.draining import Drain
-from catenary_server.transport.interceptors.idempotency import Attempts
-from catenary_server.transport.interceptors.rules import FieldRules
+from catenary_server.transport.front_end import build_front_end, build_telemetry_front_end
+from catenary_server.transport.listening import ListenError
 from catenary_server.transport.methods import contract_methods
-from catenary_server.transport.pages import Pages
-from catenary_server.transport.pipeline_servicer import PipelineServicer
-from catenary_server.transport.plugin_servicer import PluginServicer
-from catenary_server.transport.profiling_servicer import ProfilingServicer
-from catenary_server.transport.routes import route
-from catenary_server.transport.session_servicer import SessionServicer
-from catenary_server.transport.settings import MEBIBYTE, CallLimits
-from catenary_server.transport.telemetry_servicer import TelemetryServicer
-from catenary_server.transport.training_servicer import TrainingServicer
+from catenary_server.transport.settings import MEBIBYTE
 from catenary_server.transport.unix_socket import SocketTakenError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from catenary_server.application.discovery import Described
+    from catenary_server.transport.front_end import FrontEnd
     from catenary_server.transport.interceptors.authentication import Authenticator
-    from catenary_server.transport.routes import Routes, Servicer
     from catenary_server.transport.services import Services, TelemetryParts
-    from catenary_server.transport.settings import MessageSizes, TransportSettings
+    from catenary_server.transport.settings import CallLimits, MessageSizes, TransportSettings
 
 DESCRIBE = "/catenary.v1.DiscoveryService/GetServerInfo"
 """Who may call this may ask for descriptions by reflection."""
@@ -53,16 +37,13 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-class ListenError(OSError):
-    """The address cannot be listened on: it is taken, or not of this machine."""
-
-
 class GrpcServer:
     """A server that can be started once and stopped once. Use it on one event loop."""
 
-    def __init__(self, settings: TransportSettings, routes: Routes, guard: Guard, drain: Drain) -> None:
+    def __init__(self, settings: TransportSettings, front: FrontEnd) -> None:
+        routes, guard = front.routes, front.guard
         self._settings = settings
-        self._drain = drain
+        self._drain = front.drain
         self._server = grpc.aio.server(options=_options(settings.sizes, settings.limits))
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined] # untyped, and offered so
         self._services = ("", *sorted({each.method.service for each in routes.routes.values()}))
@@ -133,58 +114,14 @@ class GrpcServer:
 
 def build_server(settings: TransportSettings, services: Services, authenticator: Authenticator) -> GrpcServer:
     """A server of these use cases, not yet listening."""
-    admission = Admission(settings.limits)
-    routes = build_routes(services, settings.sizes, admission)
-    return _guarded_server(settings, routes, authenticator, admission)
-
-
-def build_routes(services: Services, sizes: MessageSizes, admission: Admission | None = None) -> Routes:
-    """Who answers which RPC. `admission` knows what is under way; without one nothing is."""
-    pages, sessions = Pages(), services.sessions
-    admission = admission or Admission(CallLimits())
-    servicers: tuple[Servicer, ...] = (
-        SessionServicer(sessions, pages),
-        ConfigServicer(sessions, services.configs, pages),
-        PipelineServicer(sessions, services.pipelines, services.visualizations, services.transfers),
-        DatasetServicer(services.datasets, pages),
-        TrainingServicer(sessions, services.training, services.trainruns),
-        PluginServicer(sessions, services.plugins, pages),
-        InferenceServicer(sessions, services.inferences, InferenceStreamCodec(FieldRules(), sizes)),
-        ProfilingServicer(sessions, services.profiling),
-        DiscoveryServicer(services.discovery, lambda: routes.capabilities, sizes, admission, pages),
-    )
-    if services.telemetry is not None:
-        servicers += (TelemetryServicer(services.telemetry.telemetry, services.telemetry.codec, pages),)
-    routes = route(servicers)
-    return routes
+    return GrpcServer(settings, build_front_end(settings, services, authenticator))
 
 
 def build_telemetry_server(
     settings: TransportSettings, parts: TelemetryParts, authenticator: Authenticator, described: Described
 ) -> GrpcServer:
     """A server of telemetry alone, not yet listening; all other RPCs answer that it does not serve them."""
-    admission = Admission(settings.limits)
-    servicers: tuple[Servicer, ...] = (
-        TelemetryServicer(parts.telemetry, parts.codec, Pages()),
-        ServerInfoServicer(described, lambda: routes.capabilities, settings.sizes, admission),
-    )
-    routes = route(servicers)
-    return _guarded_server(settings, routes, authenticator, admission)
-
-
-def _guarded_server(
-    settings: TransportSettings, routes: Routes, authenticator: Authenticator, admission: Admission
-) -> GrpcServer:
-    drain = Drain()
-    guard = Guard(
-        sizes=settings.sizes,
-        authenticator=authenticator,
-        admission=admission,
-        rules=FieldRules(),
-        drain=drain,
-        attempts=Attempts(),
-    )
-    return GrpcServer(settings, routes, guard, drain)
+    return GrpcServer(settings, build_telemetry_front_end(settings, parts, authenticator, described))
 
 
 def _options(sizes: MessageSizes, limits: CallLimits) -> list[tuple[str, int]]:

@@ -6,6 +6,8 @@ import dataclasses
 from pathlib import Path  # noqa: TC003 - a dataclass field
 from typing import TYPE_CHECKING
 
+from catenary_server.transport.listening import shown
+
 if TYPE_CHECKING:
     import grpc
 
@@ -65,4 +67,4 @@ class TransportSettings:
     @property
     def address(self) -> str:
         """Host and port as gRPC writes them."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return shown(self.host, self.port)

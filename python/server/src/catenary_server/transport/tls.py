@@ -33,7 +33,10 @@ class CertificateFiles:
 
 
 class Certificates:
-    """The certificate of a port. Used by the loop that serves and, for each new connection, by threads of gRPC.
+    """The certificate of a server's ports. Used by the loop that serves and, for each connection, by threads of gRPC.
+
+    Attributes:
+        ssl_context: the same certificate for ports that are not gRPC's.
 
     Raises:
         CertificateError: the files cannot be used.
@@ -42,7 +45,8 @@ class Certificates:
     def __init__(self, files: CertificateFiles) -> None:
         self._files = files
         self._lock = threading.Lock()
-        self._next: grpc.ServerCertificateConfiguration | None = _read(files)
+        self._next: grpc.ServerCertificateConfiguration | None
+        self._next, self.ssl_context = _read(files)
 
     def renew(self) -> None:
         """Read the files again; new connections get what is in them now.
@@ -50,12 +54,13 @@ class Certificates:
         Raises:
             CertificateError: they cannot be used; those of before stay.
         """
-        following = _read(self._files)
+        following, _ = _read(self._files)
+        self.ssl_context.load_cert_chain(self._files.certificate, self._files.key, password=_no_password)
         with self._lock:
             self._next = following
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Credentials of the one port."""
+        """Credentials of the one port of gRPC."""
         first = self._taken()
         if first is None:
             raise AssertionError("credentials are for one port")
@@ -69,7 +74,7 @@ class Certificates:
         return following
 
 
-def _read(files: CertificateFiles) -> grpc.ServerCertificateConfiguration:
+def _read(files: CertificateFiles) -> tuple[grpc.ServerCertificateConfiguration, ssl.SSLContext]:
     key, chain = _bytes(files.key), _bytes(files.certificate)
     authorities = None if files.client_authorities is None else _bytes(files.client_authorities)
     # gRPC learns of a faulty file when the first client comes, and tells nobody; so ask OpenSSL before.
@@ -81,11 +86,12 @@ def _read(files: CertificateFiles) -> grpc.ServerCertificateConfiguration:
             f"{files.certificate} and {files.key} are no certificate and its key in PEM: {_reason(error)}"
         ) from error
     if files.client_authorities is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
         try:
             context.load_verify_locations(files.client_authorities)
         except ssl.SSLError as error:
             raise CertificateError(f"{files.client_authorities} has no certificate in PEM: {_reason(error)}") from error
-    return grpc.ssl_server_certificate_configuration([(key, chain)], authorities)
+    return grpc.ssl_server_certificate_configuration([(key, chain)], authorities), context
 
 
 def _bytes(file: Path) -> bytes:

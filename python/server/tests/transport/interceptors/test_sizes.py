@@ -28,9 +28,9 @@ SIZES = MessageSizes(control=1, telemetry=2, chunk=3, inference=4, weights=5)
 def test_each_kind_of_message_has_its_limit(name: str, limit: int) -> None:
     rpc = method(name)
     assert size_limit(rpc, SIZES) == limit
-    check_size(rpc, bytes(limit), SIZES)
+    check_size(rpc, limit, SIZES)
     with pytest.raises(Failure) as caught:
-        check_size(rpc, bytes(limit + 1), SIZES)
+        check_size(rpc, limit + 1, SIZES)
     assert caught.value.reason is Reason.MESSAGE_TOO_LARGE
 
 

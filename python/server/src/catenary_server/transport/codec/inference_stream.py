@@ -75,7 +75,7 @@ class InferenceStreamCodec:
             given = Payloads()
             response.result.CopyFrom(encode_inference(answer.outcome, given))
             raw = encode(STREAMED, response, given)
-            check_size(STREAMED, raw, self._sizes)
+            check_size(STREAMED, len(raw), self._sizes)
         except Failure as failure:
             response.failure.CopyFrom(encode_failure(failure.reason, failure.message))
             return response.SerializeToString()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hmac
 import logging
 import time
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from catenary_server.domain.access import Grant
     from catenary_server.transport.methods import Method
 
-__all__ = ["ANONYMOUS", "AnonymousAuthenticator", "Authenticator", "TokenAuthenticator", "contract_scopes"]
+__all__ = ["ANONYMOUS", "AnonymousAuthenticator", "Authenticator", "Identity", "TokenAuthenticator", "contract_scopes"]
 
 HEADER = "authorization"
 SCHEME = "bearer"
@@ -25,8 +26,24 @@ SCHEME = "bearer"
 log = logging.getLogger(__name__)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Identity:
+    """Who somebody is, and what they may do."""
+
+    principal: str
+    scopes: frozenset[str]
+
+
 class Authenticator(Protocol):
     """Knows callers by what their calls carry."""
+
+    def identify(self, metadata: Mapping[str, str | bytes]) -> Identity:
+        """Who sends these headers.
+
+        Raises:
+            Failure: TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED.
+        """
+        ...
 
     def authenticate(self, method: Method, metadata: Mapping[str, str | bytes]) -> str:
         """The principal that calls, who may call this RPC (`method.scope`).
@@ -39,6 +56,10 @@ class Authenticator(Protocol):
 
 class AnonymousAuthenticator:
     """Takes everyone for the same principal, who may do everything: for servers that only this machine can reach."""
+
+    def identify(self, metadata: Mapping[str, str | bytes]) -> Identity:  # noqa: ARG002 - not needed here
+        """The anonymous principal, with every scope."""
+        return Identity(ANONYMOUS, contract_scopes())
 
     def authenticate(self, method: Method, metadata: Mapping[str, str | bytes]) -> str:  # noqa: ARG002 - not needed here
         """The anonymous principal."""
@@ -61,26 +82,38 @@ class TokenAuthenticator:
         """Know these tokens from now on, and no others; calls under way go on."""
         self._grants = grants
 
+    def identify(self, metadata: Mapping[str, str | bytes]) -> Identity:
+        """See `Authenticator`.
+
+        Raises:
+            Failure: TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED.
+        """
+        return self._known(metadata, "")
+
     def authenticate(self, method: Method, metadata: Mapping[str, str | bytes]) -> str:
         """See `Authenticator`. An RPC that declares no scope may be called by nobody.
 
         Raises:
             Failure: TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SCOPE_MISSING.
         """
+        caller = self._known(metadata, method.path)
+        if method.scope not in caller.scopes:
+            log.info("refused for want of a scope", extra={"principal": caller.principal, "rpc": method.path})
+            raise Failure(
+                Reason.SCOPE_MISSING,
+                f"the token of {caller.principal} lacks the scope {method.scope!r}; use one that carries it",
+                metadata={"scope": method.scope},
+            )
+        return caller.principal
+
+    def _known(self, metadata: Mapping[str, str | bytes], path: str) -> Identity:
         grant = self._granted(metadata)
         if grant.expired(self._clock()):
-            log.info("refused an expired token", extra={"principal": grant.principal, "rpc": method.path})
+            log.info("refused an expired token", extra={"principal": grant.principal, "rpc": path})
             raise Failure(
                 Reason.TOKEN_EXPIRED, "the token is past its end; ask the operator of the server for a new one"
             )
-        if method.scope not in grant.scopes:
-            log.info("refused for want of a scope", extra={"principal": grant.principal, "rpc": method.path})
-            raise Failure(
-                Reason.SCOPE_MISSING,
-                f"the token of {grant.principal} lacks the scope {method.scope!r}; use one that carries it",
-                metadata={"scope": method.scope},
-            )
-        return grant.principal
+        return Identity(grant.principal, grant.scopes)
 
     def _granted(self, metadata: Mapping[str, str | bytes]) -> Grant:
         header = metadata.get(HEADER)

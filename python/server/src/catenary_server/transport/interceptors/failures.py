@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import secrets
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from catenary_server.domain.failure import Failure, Reason
 from catenary_wire import errors
 
 if TYPE_CHECKING:
     import grpc
-    from grpc.aio import ServicerContext
+
+    from catenary_server.transport.context import Context
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def status(failure: Failure, path: str) -> grpc.Status:
     )
 
 
-async def refuse(context: ServicerContext[Any, Any], failure: Failure, path: str) -> NoReturn:
+async def refuse(context: Context, failure: Failure, path: str) -> NoReturn:
     """End a call with the status of a failure."""
     told = status(failure, path)
     await context.abort(told.code, told.details, told.trailing_metadata)

@@ -30,16 +30,16 @@ def size_limit(method: Method, sizes: MessageSizes) -> int:
     return sizes.control
 
 
-def check_size(method: Method, message: bytes, sizes: MessageSizes) -> None:
-    """Refuse a message that is too large.
+def check_size(method: Method, size: int, sizes: MessageSizes) -> None:
+    """Refuse a message of a size that is too large.
 
     Raises:
         Failure: MESSAGE_TOO_LARGE.
     """
     limit = size_limit(method, sizes)
-    if len(message) > limit:
+    if size > limit:
         raise Failure(
             Reason.MESSAGE_TOO_LARGE,
-            f"a message of {method.name} has at most {limit} bytes, this one has {len(message)}",
-            violations=(Violation("message_size_bytes", f"{len(message)} of at most {limit}"),),
+            f"a message of {method.name} has at most {limit} bytes, this one has {size}",
+            violations=(Violation("message_size_bytes", f"{size} of at most {limit}"),),
         )
