@@ -8,6 +8,7 @@ import pytest
 
 from catenary.v1 import session_requests_pb2
 from catenary_conformance.plugin import RUN
+from catenary_conformance.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def run(pytestconfig: pytest.Config) -> Run:
     """The run."""
-    found = pytestconfig.stash.get(RUN, None)
+    found: Run | None = pytestconfig.stash.get(RUN, None)
     if found is None:
         pytest.exit("name the server to test with --target HOST:PORT", returncode=2)
     return found
@@ -69,3 +70,22 @@ def shared_session(target: Target) -> Iterator[str]:
     session_id = target.call("CreateSession", request).expect_ok().session_id
     yield session_id
     target.quiet_call("CloseSession", session_requests_pb2.CloseSessionRequest(session_id=session_id))
+
+
+@pytest.fixture(scope="session")
+def offered(target: Target, pytestconfig: pytest.Config) -> Workload:
+    """What the target can be made to train and infer with; for fixtures of a wider scope than a case."""
+    return Workload(target, pytestconfig.getoption("--trainrun"))
+
+
+@pytest.fixture
+def workload(offered: Workload) -> Iterator[Workload]:
+    """The same; sessions that a case opens with it end with the case."""
+    yield offered
+    offered.close_sessions()
+
+
+@pytest.fixture(scope="session")
+def second_token(target: Target) -> str:
+    """Token of the second principal."""
+    return target.settings.second_token

@@ -1,0 +1,1 @@
+"""Configurations: lists, composition, what is forbidden, validation, schemas."""

@@ -1,0 +1,1 @@
+"""Datasets: uploads that go on, lists, deletion."""

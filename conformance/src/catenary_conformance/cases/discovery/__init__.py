@@ -1,0 +1,1 @@
+"""Discovery: the server, its pipelines, node types and means of training."""

@@ -1,0 +1,1 @@
+"""Inference: one request, a stream of requests, one request in pieces."""

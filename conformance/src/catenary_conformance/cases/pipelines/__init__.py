@@ -1,0 +1,1 @@
+"""Pipelines: graphs, weights, files, specifications, drawings, transfer."""

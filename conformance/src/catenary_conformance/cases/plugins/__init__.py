@@ -1,0 +1,1 @@
+"""Plugins: loading, listing, what is refused."""

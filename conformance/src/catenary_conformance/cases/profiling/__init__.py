@@ -1,0 +1,1 @@
+"""Profiling: what is measured, and when."""

@@ -1,0 +1,1 @@
+"""Sessions: identity, retries, limits, lists, search paths, expiry, the end."""

@@ -1,0 +1,96 @@
+"""Closing a session ends all of it before the answer, and may be repeated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from catenary.v1.discovery_service_pb2 import GetServerInfoRequest
+from catenary.v1.inference_requests_pb2 import InferenceRequest, StreamInferenceRequest
+from catenary.v1.session_requests_pb2 import CloseSessionRequest, CreateSessionRequest
+from catenary_conformance import rpcs
+from catenary_conformance.requests import requests_naming
+from catenary_conformance.requirement import capability, requirement
+
+if TYPE_CHECKING:
+    from catenary.v1.capability_pb2 import ServerLimits
+    from catenary_conformance.contract import Contract
+    from catenary_conformance.target import Target
+    from catenary_conformance.workload import Workload
+
+_ITEMS = 8
+_TRIES = 3
+"""Others may open and close sessions of their own while the case counts."""
+
+
+def _taken(target: Target) -> ServerLimits:
+    return rpcs.GET_SERVER_INFO.ok(target, GetServerInfoRequest()).limits
+
+
+@requirement("CAT-SES-007")
+def test_closing_a_closed_session_succeeds(target: Target) -> None:
+    request = CloseSessionRequest(session_id=rpcs.CREATE_SESSION.ok(target, CreateSessionRequest()).session_id)
+    for _ in range(3):
+        rpcs.CLOSE_SESSION.ok(target, request)
+
+
+@requirement("CAT-SES-017")
+def test_the_slot_is_free_once_close_is_answered(target: Target, workload: Workload) -> None:
+    session_id = ""
+    for _ in range(_TRIES):
+        before = _taken(target).sessions.principal.used
+        session_id = workload.open_session()
+        during = _taken(target).sessions.principal.used
+        rpcs.CLOSE_SESSION.ok(target, CloseSessionRequest(session_id=session_id))
+        after = _taken(target).sessions.principal.used
+        if (during, after) == (before + 1, before):
+            return
+    pytest.fail(f"sessions of the caller: {before}, {during} with one more, {after} after it was closed")
+
+
+@requirement("CAT-SES-017")
+@capability("pipelines", "training")
+def test_the_worker_is_gone_once_close_is_answered(target: Target, workload: Workload) -> None:
+    for _ in range(_TRIES):
+        before = _taken(target).workers.used
+        session_id = workload.open_session()
+        workload.configure(session_id)
+        during = _taken(target).workers.used
+        if during == 0:
+            pytest.skip("the target does not state how many workers it has")
+        rpcs.CLOSE_SESSION.ok(target, CloseSessionRequest(session_id=session_id))
+        after = _taken(target).workers.used
+        if after == before < during:
+            return
+    pytest.fail(f"workers: {before}, {during} with a pipeline more, {after} after its session was closed")
+
+
+@requirement("CAT-SES-019")
+@capability("stream-inference", "training")
+def test_work_under_way_ends_with_session_closing(target: Target, workload: Workload) -> None:
+    session_id = workload.trained()
+    inference = InferenceRequest(session_id=session_id, inputs=workload.inputs(session_id))
+    item = StreamInferenceRequest(inference=inference)
+    with rpcs.STREAM_INFERENCE.open(target, item) as stream:
+        assert stream.receive() is not None
+        for _ in range(_ITEMS):
+            stream.send(item)
+        rpcs.CLOSE_SESSION.ok(target, CloseSessionRequest(session_id=session_id))
+        rpcs.expect_reason(stream.end(), "SESSION_CLOSING")
+
+
+@requirement("CAT-SES-018")
+def test_every_other_call_on_a_closed_session_answers_not_found(target: Target, contract: Contract) -> None:
+    session_id = rpcs.CREATE_SESSION.ok(target, CreateSessionRequest()).session_id
+    rpcs.CLOSE_SESSION.ok(target, CloseSessionRequest(session_id=session_id))
+    wrong = []
+    for method, request in requests_naming(contract, session_id):
+        if method.name != "CloseSession":
+            with target.stream(method.path) as stream:
+                stream.send(request)
+                stream.half_close()
+                answer = stream.end()
+            if answer.reason not in {"SESSION_NOT_FOUND", "FEATURE_DISABLED"}:
+                wrong.append(str(answer))
+    assert not wrong, "\n".join(wrong)

@@ -1,0 +1,1 @@
+"""Training: configuration, runs and their streams, stopping, evaluation, saving and restoring."""
