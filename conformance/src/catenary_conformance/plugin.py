@@ -13,7 +13,7 @@ import pytest
 from catenary_conformance.requirement import MARKERS
 
 if TYPE_CHECKING:
-    from catenary_conformance.run import Plan
+    from catenary_conformance.run import Plan, Run
     from catenary_conformance.target import Settings
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
@@ -36,6 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--budget", metavar="SECONDS", type=float, default=60.0, help="time that the run may take")
     group.addoption("--time-factor", metavar="F", type=float, default=1.0, help="what every deadline is multiplied by")
     group.addoption("--seed", metavar="N", type=int, default=0, help="seed of everything drawn at random")
+    group.addoption("--trainrun", metavar="NAME", default="", help="train run with losses; by default one that is listed")
+    group.addoption("--plugin", metavar="NAME", default="", help="plugin that sessions of the target may load")
     group.addoption("--destructive", action="store_true", help="also what can take the target down or fill it up")
 
 
