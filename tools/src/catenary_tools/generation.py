@@ -22,6 +22,7 @@ REASONS_PAGE = Path("docs/error-reasons.md")
 GENERATED = (PYTHON_TREE, TYPESCRIPT_TREE, REASONS_PAGE)
 
 _TYPESCRIPT_PACKAGE = Path("web/contract")
+_DETAILS = [Path(third_party.FOLDER) / "google/rpc" / name for name in ("error_details.proto", "status.proto")]
 _PACKAGE_DOCSTRING = '"""The Catenary contract: generated, do not edit."""\n'
 
 
@@ -48,11 +49,27 @@ def prepare(root: Path) -> None:
 def generate_into(root: Path, output: Path) -> None:
     """Write every generated file of the repository at ``root`` below ``output``, under the path that it has there."""
     buf(root, "generate", "--output", str(output))
+    _generate_details(root, output)
     _write_package_files(output / PYTHON_TREE / "catenary")
     build_image(root, output / IMAGE)
     page = output / REASONS_PAGE
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(reasons_page.render((output / IMAGE).read_bytes()))
+
+
+def _generate_details(root: Path, output: Path) -> None:
+    """Write TypeScript stubs of the details of statuses: no proto imports them, as they travel in trailers.
+
+    Python has them in googleapis-common-protos.
+    """
+    plugin = {
+        "local": str(_TYPESCRIPT_PACKAGE / "node_modules/.bin/protoc-gen-es"),
+        "out": str(TYPESCRIPT_TREE),
+        "opt": ["target=ts", "import_extension=js"],
+    }
+    template = json.dumps({"version": "v2", "plugins": [plugin]})
+    paths = [argument for path in _DETAILS for argument in ("--path", str(path))]
+    buf(root, "generate", third_party.FOLDER, "--template", template, *paths, "--output", str(output))
 
 
 def build_image(root: Path, image: Path) -> None:
