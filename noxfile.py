@@ -98,6 +98,15 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def web(session: nox.Session) -> None:
+    """Check, test and build the dashboard's pages, so that `catenary serve` shows them; `-- build` does that alone."""
+    folder = ROOT / "web" / "dashboard"
+    web_packages(session, folder)
+    for script in session.posargs or ("check", "test", "build"):
+        session.run("npm", "run", script, "--silent", "--prefix", str(folder), external=True)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """The main job: serve, train a detector remotely, save, restore, infer, and say how good it is.
 
@@ -146,14 +155,13 @@ def prepare(session: nox.Session) -> None:
     stamp.write_text(wanted)
 
 
-def web_packages(session: nox.Session) -> None:
-    """Install the TypeScript generator that the lock file names; needs Node.js."""
-    folder = ROOT / "web" / "contract"
+def web_packages(session: nox.Session, folder: Path = ROOT / "web" / "contract") -> None:
+    """Install what the lock file of a TypeScript package names, by default the generator of stubs; needs Node.js."""
     marker = folder / "node_modules" / ".package-lock.json"
     if marker.exists() and marker.stat().st_mtime >= (folder / "package-lock.json").stat().st_mtime:
         return
     if shutil.which("npm") is None:
-        session.error("the TypeScript stubs need Node.js 20 or newer: install it and try again")
+        session.error("the TypeScript sources need Node.js 20 or newer: install it and try again")
     session.run("npm", "ci", "--prefix", str(folder), "--no-audit", "--no-fund", external=True, silent=True)
 
 
