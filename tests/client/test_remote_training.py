@@ -120,7 +120,8 @@ def test_the_facts_and_configurations_of_a_server_are_shown(server: str) -> None
     (info,) = documents(catenary(server, "info", "--json").stdout)
     assert {"sessions", "training", "inference"} <= {capability["name"] for capability in info["capabilities"]}
     (listed,) = documents(catenary(server, "configs", "list", "trainrun", "--json").stdout)
-    assert {"rx", "deep_svdd", "channel_selector"} <= {file["path"].rpartition("/")[2] for file in listed["configs"]}
+    names = {file["path"].rpartition("/")[2] for file in listed["configs"]}
+    assert {"rx", "rx_local", "lad", "deep_svdd", "channel_selector"} <= names
     (resolved,) = documents(catenary(server, "configs", "resolve", "trainrun", "rx", "--json").stdout)
     assert resolved["name"] == "rx"
     refused = catenary(server, "configs", "resolve", "trainrun", "rx", "data.no_such_key=1")

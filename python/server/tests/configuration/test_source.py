@@ -178,7 +178,8 @@ def test_parts_of_a_run_are_read(source: HydraConfigSource) -> None:
 async def test_every_shipped_config_resolves_as_it_is_listed() -> None:
     source = HydraConfigSource([SHIPPED])
     listed = await source.list("", source.default_search_paths())
-    assert {"trainrun/rx", "trainrun/deep_svdd", "trainrun/channel_selector"} <= {file.name for file in listed}
+    trainruns = {file.name.removeprefix("trainrun/") for file in listed if file.config_type == "trainrun"}
+    assert {"rx", "rx_local", "lad", "deep_svdd", "channel_selector"} <= trainruns
     for file in listed:
         resolved = await source.resolve(file.config_type, file.name, [], source.default_search_paths())
         assert resolved.content.endswith(b"}")

@@ -43,6 +43,40 @@ def test_rx_scores_as_a_float64_computation_does(
     assert round(reports[-1].metrics["val_auroc"], 3) == area
 
 
+def test_rx_of_the_surroundings_finds_more_in_a_mixed_scene_than_rx_of_the_whole(engine: TorchEngine) -> None:
+    areas = []
+    for name in ("rx", "rx_local"):
+        config = loaded(engine, shipped(name))
+        reports, message = run(engine, Phase.STATISTICAL, config)
+        assert message == "Statistical training complete"
+        areas.append(reports[-1].metrics["val_auroc"])
+    assert 0.9 < areas[0] < areas[1] - 0.02
+
+
+@pytest.mark.scenes
+@pytest.mark.parametrize(
+    ("trainrun", "name", "least"),
+    [
+        ("lad", "san_diego", 0.98),
+        ("lad", "hydice_urban", 0.86),
+        ("rx_local", "san_diego", 0.95),
+        ("rx_local", "hydice_urban", 0.99),
+    ],
+)
+def test_detectors_without_gradients_find_the_targets_of_real_scenes(
+    engine: TorchEngine, real_scene: Callable[[str], tuple[Path, Scene]], trainrun: str, name: str, least: float
+) -> None:
+    path, scene = real_scene(name)
+    config = shipped(trainrun)
+    assert config.data is not None
+    data = dataclasses.replace(config.data, source="file", path=str(path))
+    reports, _ = run(engine, Phase.STATISTICAL, loaded(engine, dataclasses.replace(config, data=data)))
+    assert reports[-1].metrics["val_auroc"] >= least
+    (scores,) = engine.infer(tensors(scene), []).outputs.values()
+    assert scene.mask is not None
+    assert roc_auc(scores.array(), scene.mask) >= least
+
+
 @pytest.mark.scenes
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
@@ -93,7 +127,7 @@ def test_node_10_of_the_channel_selector_is_the_one_that_writes_files() -> None:
     assert writers == [10]
 
 
-@pytest.mark.parametrize("name", ["rx", "deep_svdd", "channel_selector"])
+@pytest.mark.parametrize("name", ["rx", "rx_local", "lad", "deep_svdd", "channel_selector"])
 def test_every_key_that_the_requirements_override_stands_in_the_files(name: str) -> None:
     config = shipped(name)
     assert config.name == name

@@ -93,6 +93,7 @@ def test_a_missing_file_is_not_found_under_the_name_that_was_asked_for(area: Loc
     with pytest.raises(Failure) as caught:
         area.find(path, (".yaml",))
     assert reason_of(caught) is Reason.ARTIFACT_NOT_FOUND
+    assert "ListAvailablePipelines" in str(caught.value)
     assert caught.value.resource is not None
     assert caught.value.resource.name == path
 

@@ -42,7 +42,8 @@ def shipped(name: str) -> TrainRunConfig:
     for entry in document.pop("defaults"):
         if isinstance(entry, dict):
             ((group, choice),) = entry.items()
-            document[group[1:]] = yaml.safe_load((CONFIGS / group[1:] / f"{choice}.yaml").read_text())
+            chosen = yaml.safe_load((CONFIGS / group[1:] / f"{choice}.yaml").read_text())
+            document[group[1:]] = chosen | document.get(group[1:], {})
     return TypeAdapter(TrainRunConfig).validate_python(document)
 
 

@@ -51,7 +51,11 @@ def as_failures(name: str) -> Iterator[None]:
 
 def not_found(name: str) -> Failure:
     """ARTIFACT_NOT_FOUND for a file the client named."""
-    return Failure(Reason.ARTIFACT_NOT_FOUND, f"no file {name!r}: check its name", resource=Resource("artifact", name))
+    return Failure(
+        Reason.ARTIFACT_NOT_FOUND,
+        f"you have no file {name!r}; ListAvailablePipelines says which pipelines there are, their weights lie beside them",
+        resource=Resource("artifact", name),
+    )
 
 
 def not_allowed(name: str, why: str) -> Failure:
