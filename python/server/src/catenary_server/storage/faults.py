@@ -53,7 +53,7 @@ def not_found(name: str) -> Failure:
     """ARTIFACT_NOT_FOUND for a file the client named."""
     return Failure(
         Reason.ARTIFACT_NOT_FOUND,
-        f"you have no file {name!r}; ListAvailablePipelines says which pipelines there are, their weights lie beside them",
+        f"there is no file {name!r}; ListAvailablePipelines says which pipelines there are, weights beside them",
         resource=Resource("artifact", name),
     )
 
