@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import TYPE_CHECKING
 
 import torch
 
+from catenary_server.engine.gradient_phase import silence_lightning
 from catenary_server.engine.torch_engine import TorchEngine
 from catenary_server.nodes.catalog import built_in_types
 from catenary_server.plugins.importing import import_plugin
@@ -25,8 +25,7 @@ def build_engine(device: str = "auto") -> Engine:
     Args:
         device: `cpu`, `cuda:0`, or `auto` for the first accelerator there is.
     """
-    # Lightning uses a name that torch has deprecated; whoever reads the server's log can do nothing about it.
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    silence_lightning()
     # Half of the cores: threads of several busy sessions that share a core spin at every barrier, and the front end
     # needs a core too.
     torch.set_num_threads(max(1, min(len(os.sched_getaffinity(0)) // 2, _MOST_THREADS)))

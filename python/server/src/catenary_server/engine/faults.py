@@ -26,7 +26,6 @@ def node_faults(name: str, type_name: str) -> Iterator[None]:
         raise
     except Exception as error:
         if ran_out_of_memory(error):
-            # Not chained: the traceback would keep the tensors of the frames that failed.
             raise out_of_memory(f"node {name!r} ({type_name})") from None
         raise Failure(
             Reason.NODE_FAILED,

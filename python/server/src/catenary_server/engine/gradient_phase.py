@@ -90,10 +90,16 @@ def train_gradients(
     return int(trainer.current_epoch)
 
 
+def silence_lightning() -> None:
+    """Leave out of this process's log what Lightning says to the author of a script, not to who reads that log."""
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # a name that torch has deprecated
+    warnings.filterwarnings("ignore", message="GPU available but not used.*")  # the client asked for the CPU
+
+
 def take_part(task: RankTask, ready: Connection) -> None:
     """The whole life of a process that helps the worker with a run; `ready` hears when it is about to join."""
     die_with_worker()
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # as in the worker: Lightning uses a deprecated name
+    silence_lightning()
     torch.set_num_threads(1)
     place = torch.device(task.devices[task.rank])
     if place.type == "cuda":

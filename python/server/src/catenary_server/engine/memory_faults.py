@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import traceback
 from typing import TYPE_CHECKING
 
 import torch
@@ -37,18 +38,27 @@ def memory_faults(what: str) -> Iterator[None]:
     Raises:
         Failure: GPU_OUT_OF_MEMORY.
     """
-    exhausted = False
     try:
         yield
     except Failure as failure:
-        exhausted = failure.reason is Reason.GPU_OUT_OF_MEMORY
+        if failure.reason is Reason.GPU_OUT_OF_MEMORY:
+            _let_go(failure)
         raise
     except Exception as error:
-        exhausted = ran_out_of_memory(error)
-        if exhausted:
-            # Not chained: the traceback would keep the tensors of the frames that failed.
+        if ran_out_of_memory(error):
+            _let_go(error)
             raise out_of_memory(what) from None
         raise
-    finally:
-        if exhausted and accelerator_in_use():
-            torch.cuda.empty_cache()
+
+
+def _let_go(error: BaseException) -> None:
+    """Give up the tensors of the frames that failed, which the exception and those before it hold by their tracebacks.
+
+    `raise ... from None` hides an earlier exception and keeps it all the same.
+    """
+    earlier: BaseException | None = error
+    while earlier is not None:
+        traceback.clear_frames(earlier.__traceback__)
+        earlier = earlier.__context__
+    if accelerator_in_use():
+        torch.cuda.empty_cache()

@@ -106,6 +106,19 @@ class SoftChannelSelector(StatisticalNode[SoftChannelSelectorParams]):
 
     def _weights(self) -> Tensor:
         if self.training and torch.is_grad_enabled():
-            return functional.gumbel_softmax(self.logits, tau=self.tau, hard=self.params.hard, dim=1)
+            return self._drawn()
+        return self._chosen()
+
+    def _drawn(self) -> Tensor:
+        """One sample of the relaxed choice; with `hard` a straight-through one."""
+        # Drawn on the CPU, so that one seed gives the same choices on every device.
+        noise = -torch.empty(self.logits.shape).exponential_().log()
+        soft = ((self.logits + noise.to(self.logits)) / self.tau).softmax(dim=1)
+        if not self.params.hard:
+            return soft
+        choice = functional.one_hot(soft.argmax(dim=1), soft.shape[1]).to(soft.dtype)
+        return choice - soft.detach() + soft
+
+    def _chosen(self) -> Tensor:
         bands = torch.tensor(self.channels, device=self.logits.device)
         return functional.one_hot(bands, self.logits.shape[1]).to(self.logits.dtype)
