@@ -1,0 +1,167 @@
+/**
+ * Shows the newest batch that came: decodes one at a time, draws with the screen, and says when a batch is done with.
+ *
+ * A batch that comes while another is decoded waits; a newer one takes its place. So what is shown is never older than
+ * one decoding, however slow the machine.
+ */
+import type { BatchData } from "@catenary/contract/catenary/telemetry/v1/telemetry_pb";
+import { ImageStore } from "./image-store";
+import type { Picture } from "./picture";
+import { decodePicture } from "./picture";
+import type { TilePalette } from "./request";
+import { gridOf, tilesOf } from "./tile";
+import { TileCanvas } from "./tile-canvas";
+import type { DrawnView, TilesView } from "./view";
+
+/** A batch on its way to the screen. */
+export interface Arrival {
+  readonly batch: BatchData;
+  readonly step: number;
+  readonly classNames: readonly string[];
+  /** Called once the batch was drawn, or never will be. */
+  readonly done: () => void;
+}
+
+interface Ready {
+  readonly arrival: Arrival;
+  readonly view: TilesView;
+  readonly pictures: readonly (Picture | undefined)[];
+}
+
+const RATE_WINDOW_MS = 2_000;
+
+export class TilePlayer {
+  readonly #images = new ImageStore();
+  readonly #times: number[] = [];
+  #canvas: TileCanvas | undefined;
+  #palette: TilePalette | undefined;
+  #size: [width: number, height: number, scale: number] | undefined;
+  #next: Arrival | undefined;
+  #decoding = false;
+  #ready: Ready | undefined;
+  #shown: Ready | undefined;
+  #stale = false;
+  #count = 0;
+  #skipped = 0;
+  hold = false;
+
+  /** Batches whose images were not shown because a newer one was there. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /** A batch with images came. */
+  take(arrival: Arrival): void {
+    if (this.#next !== undefined) {
+      this.#skip(this.#next);
+    }
+    this.#next = arrival;
+    void this.#decode();
+  }
+
+  useCanvas(canvas: OffscreenCanvas): void {
+    this.#canvas = new TileCanvas(canvas);
+    this.#prepare();
+  }
+
+  usePalette(palette: TilePalette): void {
+    this.#palette = palette;
+    this.#prepare();
+  }
+
+  resize(width: number, height: number, scale: number): void {
+    this.#size = [width, height, scale];
+    this.#prepare();
+  }
+
+  /** To be called with each frame of the screen: draws what is new. Undefined where nothing is. */
+  draw(now: number): { tiles: TilesView; drawn: DrawnView } | undefined {
+    const ready = this.#ready;
+    if (ready === undefined || this.hold) {
+      this.#redraw();
+      return undefined;
+    }
+    this.#ready = undefined;
+    this.#close(this.#shown);
+    this.#shown = ready;
+    this.#stale = false;
+    this.#canvas?.draw(ready.view, ready.pictures);
+    this.#count += 1;
+    ready.arrival.done();
+    void this.#decode();
+    return { tiles: ready.view, drawn: this.#drawn(ready, now) };
+  }
+
+  /** Let go of everything. */
+  close(): void {
+    this.#close(this.#shown);
+    this.#close(this.#ready);
+    this.#shown = this.#ready = this.#next = undefined;
+  }
+
+  #drawn({ arrival, view }: Ready, now: number): DrawnView {
+    this.#times.push(now);
+    while ((this.#times[0] ?? now) < now - RATE_WINDOW_MS) {
+      this.#times.shift();
+    }
+    const span = now - (this.#times[0] ?? now);
+    return {
+      step: view.step,
+      loggedAt: Number(arrival.batch.timestampMs),
+      drawnAt: performance.timeOrigin + performance.now(),
+      rate: span > 0 ? ((this.#times.length - 1) * 1000) / span : 0,
+      count: this.#count,
+    };
+  }
+
+  async #decode(): Promise<void> {
+    const arrival = this.#next;
+    if (arrival === undefined || this.#decoding) {
+      return;
+    }
+    this.#decoding = true;
+    this.#next = undefined;
+    const { batch, classNames, step } = arrival;
+    const pictures = await Promise.all(
+      batch.images.map((image) => decodePicture(this.#images.bytesOf(image), image.format || "jpeg")),
+    );
+    this.#decoding = false;
+    if (this.#ready !== undefined) {
+      this.#skip(this.#ready.arrival);
+      this.#close(this.#ready);
+    }
+    const tiles = tilesOf(batch, classNames);
+    this.#ready = { arrival, pictures, view: { ...gridOf(tiles.length), tiles, step } };
+    void this.#decode();
+  }
+
+  #skip(arrival: Arrival): void {
+    this.#skipped += 1;
+    arrival.done();
+  }
+
+  #prepare(): void {
+    if (this.#canvas !== undefined) {
+      if (this.#palette !== undefined) {
+        this.#canvas.palette = this.#palette;
+      }
+      if (this.#size !== undefined) {
+        this.#canvas.resize(...this.#size);
+      }
+      this.#stale = true;
+    }
+  }
+
+  #redraw(): void {
+    if (this.#stale && this.#shown !== undefined) {
+      this.#stale = false;
+      this.#canvas?.draw(this.#shown.view, this.#shown.pictures);
+    }
+  }
+
+  #close(ready: Ready | undefined): void {
+    for (const picture of ready?.pictures ?? []) {
+      picture?.close();
+    }
+  }
+}
