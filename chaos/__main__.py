@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from chaos.faults import FAULTS, suffer
+from chaos.faults import FAULTS, Outcome, suffer
 from chaos.processes import Broken
 
 
@@ -41,11 +41,20 @@ def _survives(name: str, repeats: int, seed: int) -> bool:
     seconds = outcome.recoveries
     print(
         f"{name}: {repeats} times; {outcome.messages} messages of {outcome.steps} steps, none acknowledged was lost, "
-        f"doubled or out of order; {outcome.lost} steps never left a killed trainer; all stored again after "
+        f"doubled or out of order; {_missing(outcome)}; all stored again after "
         f"{statistics.median(seconds):.2f} s (median), {max(seconds):.2f} s (most)",
         flush=True,
     )
     return True
+
+
+def _missing(outcome: Outcome) -> str:
+    """What nobody had promised to keep."""
+    found = [
+        f"{outcome.lost} steps never left a killed trainer" if outcome.lost else "",
+        f"images of {outcome.dropped} steps had no room, as the log says" if outcome.dropped else "",
+    ]
+    return ", ".join(filter(None, found)) or "nothing is missing"
 
 
 if __name__ == "__main__":

@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import random
-import resource
 import time
 from typing import TYPE_CHECKING, Final
 
 from catenary_tools.fault_proxy import FaultProxy
 from chaos.ledger import Stored
-from chaos.processes import Broken, Load, Server, Trainer, until
+from chaos.processes import Broken, Server, Trainer, largest_file, until
+from chaos.trainer import COUNTER_BYTES, Load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
     from typing import TypeAlias
+
+_KIB: Final = 1 << 10
+_LOAD: Final = Load()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,33 +51,52 @@ class Outcome:
         messages: in the log at the end.
         steps: logged.
         lost: steps that were in the memory of a trainer that was killed, and that nobody had acknowledged.
+        dropped: steps whose images had no room anywhere, as the log says itself.
     """
 
     recoveries: list[float]
     messages: int
     steps: int
     lost: int
+    dropped: int
 
 
-Fault: TypeAlias = "Callable[[World], None]"
+Break: TypeAlias = "Callable[[World], None]"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of fault.
+
+    Attributes:
+        happen: what it does; afterwards everything works again.
+        load: what is logged meanwhile, if nothing else is asked for.
+        proxied: whether the trainer reaches the server through the proxy, which costs time.
+        loses_memory: whether the memory of the trainer goes, and with it what nobody has acknowledged.
+    """
+
+    happen: Break
+    load: Load = _LOAD
+    proxied: bool = False
+    loses_memory: bool = False
 
 
 def kill_server(world: World) -> None:
     """The server is killed, and started again a little later."""
     world.server.kill()
-    world.go_on(1.0)
-    world.server.start()
+    world.go_on(0.4)
+    world.server.serve()
 
 
 def kill_trainer(world: World) -> None:
     """The trainer is killed, at times while it cannot reach the server, and started again."""
     if world.chance.random() < 1 / 2:
         world.proxy.refuse(refusing=True)
-        world.go_on(1.0)
+        world.go_on(0.5)
     world.trainer.kill()
     world.proxy.refuse(refusing=False)
     before = Stored.read(world.server.log_folder(), world.load.tiles)
-    world.trainer.start()
+    world.trainer.train()
     world.recovered()
     Stored.read(world.server.log_folder(), world.load.tiles).check_begins_with(before)
 
@@ -83,46 +105,57 @@ def cut(world: World) -> None:
     """All connections break, at times several times, or for a while."""
     for _ in range(world.chance.randrange(1, 4)):
         world.proxy.cut()
-        world.go_on(0.2)
+        world.go_on(0.1)
     if world.chance.random() < 1 / 2:
         world.proxy.refuse(refusing=True)
-        world.go_on(2.0)
+        world.go_on(0.6)
         world.proxy.refuse(refusing=False)
 
 
 def slow(world: World) -> None:
     """The connection gets slower than the training, and may break then."""
-    world.proxy.slow(world.chance.uniform(50e3, 500e3))
-    world.go_on(2.0)
+    world.proxy.slow(world.chance.uniform(50e3, 300e3))
+    world.go_on(0.8)
     if world.chance.random() < 1 / 2:
         world.proxy.cut()
-        world.go_on(1.0)
+        world.go_on(0.4)
     world.proxy.slow(0)
 
 
-def fill_disk(world: World) -> None:
+def fill_server_disk(world: World) -> None:
     """No file of the server can grow any more, somewhere within a record; then they can again."""
-    newest = max(path.stat().st_size for path in world.server.log_folder().glob("*.seg"))
-    limit = newest + world.chance.randrange(1, 40_000)
-    _, most = resource.prlimit(world.server.process_id, resource.RLIMIT_FSIZE)
-    resource.prlimit(world.server.process_id, resource.RLIMIT_FSIZE, (limit, most))
-    try:
-        world.go_on(2.0)
-    finally:
-        resource.prlimit(world.server.process_id, resource.RLIMIT_FSIZE, (most, most))
+    limit = largest_file(world.server.log_folder()) + world.chance.randrange(1, 20_000)
+    with world.server.with_full_disk(limit):
+        world.go_on(0.8)
+
+
+def fill_trainer_disk(world: World) -> None:
+    """The trainer cannot reach the server, and cannot put aside what it logs; it trains on all the same.
+
+    At times something was put aside before; the server is back before the disk has room, or after.
+    """
+    world.proxy.refuse(refusing=True)
+    if world.chance.random() < 1 / 2:
+        world.trainer.until_logged(world.trainer.step + world.chance.randrange(15))
+    limit = world.chance.choice((COUNTER_BYTES, largest_file(world.trainer.spill) + world.chance.randrange(20_000)))
+    with world.trainer.with_full_disk(limit):
+        world.trainer.until_logged(world.trainer.step + 25)
+        if world.chance.random() < 1 / 2:
+            world.proxy.refuse(refusing=False)
+            world.go_on(0.4)
+    world.proxy.refuse(refusing=False)
 
 
 FAULTS: Final[Mapping[str, Fault]] = {
-    "server-kills": kill_server,
-    "trainer-kills": kill_trainer,
-    "cuts": cut,
-    "slow-connections": slow,
-    "full-disk": fill_disk,
+    "server-kills": Fault(kill_server),
+    "trainer-kills": Fault(kill_trainer, proxied=True, loses_memory=True),
+    "cuts": Fault(cut, proxied=True),
+    "slow-connections": Fault(slow, proxied=True),
+    "full-server-disk": Fault(fill_server_disk),
+    "full-trainer-disk": Fault(
+        fill_trainer_disk, Load(ring_bytes=64 * _KIB, reserve_bytes=4096 * _KIB, may_drop=True), proxied=True
+    ),
 }
-
-
-_DIRECT: Final = frozenset({"server-kills", "full-disk"})
-"""What does not concern the connection, which is not slowed by the proxy then."""
 
 
 def suffer(name: str, folder: Path, *, repeats: int, seed: int, load: Load | None = None) -> Outcome:
@@ -131,30 +164,34 @@ def suffer(name: str, folder: Path, *, repeats: int, seed: int, load: Load | Non
     Raises:
         Broken: if a promise was not kept.
     """
+    fault = FAULTS[name]
     with contextlib.ExitStack() as stack:
         server = Server(folder)
         stack.callback(server.kill)
         proxy = stack.enter_context(FaultProxy(server.address))
-        carried = load or Load()
-        trainer = Trainer(server.address if name in _DIRECT else proxy.address, folder, carried)
+        carried = load or fault.load
+        trainer = Trainer(proxy.address if fault.proxied else server.address, folder, carried)
         stack.callback(trainer.kill)
         world = World(server, proxy, trainer, random.Random(seed), carried)
         recoveries = []
         for _ in range(repeats):
-            world.go_on(1.5)
-            FAULTS[name](world)
+            world.go_on(0.3)
+            fault.happen(world)
             recoveries.append(world.recovered())
         report = trainer.finish()
         server.stop()
-        return _checked(world, recoveries, report, whole=name != "trainer-kills")
+        return _checked(world, recoveries, report, fault)
 
 
-def _checked(world: World, recoveries: list[float], report: Mapping[str, object], *, whole: bool) -> Outcome:
-    if report != {"complete": True, "dropped": 0, "rejected": 0}:
-        raise Broken(f"the trainer reports {report}")
+def _checked(world: World, recoveries: list[float], report: Mapping[str, object], fault: Fault) -> Outcome:
     stored = Stored.read(world.server.log_folder(), world.load.tiles)
+    if report != {"complete": True, "dropped": stored.dropped, "rejected": 0}:
+        raise Broken(f"the trainer reports {report}, and gaps speak of {stored.dropped}")
+    if stored.dropped and not world.load.may_drop:
+        raise Broken(f"{stored.dropped} batches lost their images, and none may")
     stored.check_order()
     steps = world.trainer.step
-    if whole:
+    if not fault.loses_memory:
         stored.check_complete(steps)
-    return Outcome(recoveries, len(stored.sequences), steps, steps - len(stored.batches))
+    lost = steps - len(stored.batches) - len(stored.bare)
+    return Outcome(recoveries, len(stored.sequences), steps, lost, stored.dropped)

@@ -26,26 +26,33 @@ class Stored:
         sequences: of all messages.
         batches: steps of the batches that have all their images.
         scalars: steps of the scalars.
+        bare: steps of the batches that have none.
+        dropped: batches with images that gaps say are missing.
     """
 
     sequences: list[int]
     batches: list[int]
     scalars: list[int]
+    bare: list[int] = dataclasses.field(default_factory=list)
+    dropped: int = 0
 
     @classmethod
     def read(cls, folder: Path, tiles: int) -> Stored:
         """Read a log; also one that a server writes now."""
-        stored = cls([], [], [])
+        stored, dropped = cls([], [], []), 0
         for record in RecordReader.open(folder).read():
             if record.kind not in _SAID_BY_TRAINING:
                 continue
             message = stream_pb2.StreamTelemetryRequest.FromString(record.payload)
-            stored.sequences.append(message.sequence)
-            if message.WhichOneof("payload") == "batch_data" and len(message.batch_data.images) == tiles:
-                stored.batches.append(message.batch_data.global_step)
+            gap, images = message.gap, message.batch_data.images
+            # A gap stands for each message that is missing, and for itself.
+            stored.sequences.extend(range(message.sequence, max(gap.to_sequence, message.sequence) + 1))
+            dropped += gap.dropped_count
+            if message.HasField("batch_data") and len(images) in (0, tiles):
+                (stored.batches if images else stored.bare).append(message.batch_data.global_step)
             samples = message.metric_batch.samples
             stored.scalars.extend(each.global_step for each in samples if each.metric_name == "step")
-        return stored
+        return dataclasses.replace(stored, dropped=dropped)
 
     def check_order(self) -> None:
         """Each message once, in order, and none missing between two.
@@ -60,13 +67,15 @@ class Stored:
                 raise Broken(f"{name}: step {wrong[1]} came behind {wrong[0]}")
 
     def check_complete(self, last_step: int) -> None:
-        """Everything that was logged.
+        """Everything that was logged; of the images, all but those that the log itself says are missing.
 
         Raises:
-            Broken: if anything is missing.
+            Broken: if anything else is missing.
         """
-        _contiguous("batches", self.batches, 1, last_step)
+        _contiguous("batches", sorted([*self.batches, *self.bare]), 1, last_step)
         _contiguous("scalars", self.scalars, 1, last_step)
+        if len(self.bare) != self.dropped:
+            raise Broken(f"{len(self.bare)} batches have no images, and gaps speak of {self.dropped}")
 
     def check_begins_with(self, earlier: Stored) -> None:
         """Everything that was there before is where it was.

@@ -16,7 +16,8 @@ from benchmarks.serving.telemetry import catenary_telemetry
 from benchmarks.telemetry_rows.kills import TILE_BYTES
 from catenary.telemetry.v1 import telemetry_service_pb2_grpc, watch_pb2
 from catenary_tools.fault_proxy import FaultProxy
-from chaos.processes import RUN_ID, Broken, Load, Trainer, until
+from chaos.processes import RUN_ID, Broken, Trainer, until
+from chaos.trainer import Load
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from benchmarks.peers.workload import TILES
 from benchmarks.report import Goal, Table
 from chaos.faults import suffer
-from chaos.processes import Broken, Load
+from chaos.processes import Broken
+from chaos.trainer import Load
 
 if TYPE_CHECKING:
     from pathlib import Path

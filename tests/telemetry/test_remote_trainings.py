@@ -33,13 +33,9 @@ def trained(session: Session, *overrides: str) -> None:
     assert [event.status for event in session.train("statistical")][-1] == "COMPLETED"
 
 
-def known(client: Client, events: Iterator[TrainProgress], step: int) -> str:
-    """The id of a run that has come to a step, once telemetry knows it, which may be some steps later."""
-    return next(
-        event.run_id
-        for event in events
-        if event.global_step >= step and event.run_id in {run.run_id for run in client.list_runs()}
-    )
+def begun(events: Iterator[TrainProgress], step: int) -> str:
+    """The id of a run that has come to a step."""
+    return next(event.run_id for event in events if event.global_step >= step)
 
 
 def recorded(client: Client, run_id: str) -> TelemetryRun:
@@ -91,7 +87,7 @@ def test_a_run_is_steered_and_the_outcomes_come_back_and_into_the_log(client: Cl
     with client.session() as session:
         trained(session, ENDLESS)
         events = session.train("gradient")
-        run_id = known(client, events, 3)
+        run_id = begun(events, 3)
         paused = client.send_command(run_id, "pause")
         assert (paused.state, paused.old, paused.new) == ("APPLIED", "RUNNING", "PAUSED")
         assert next(event for event in events if event.status == "PAUSED").global_step == paused.applied_at_step
@@ -128,7 +124,7 @@ def test_the_batches_after_a_change_of_size_are_of_that_size(client: Client) -> 
     with client.session() as session:
         trained(session, ENDLESS)
         events = session.train("gradient")
-        run_id = known(client, events, 2)
+        run_id = begun(events, 2)
         watch = client.watch_run(run_id, snapshot_points=0)
         outcome = client.send_command(run_id, "batch_size", 3)
         assert outcome.applied
@@ -145,9 +141,18 @@ def test_runs_that_go_on_end_with_the_server_and_are_there_in_the_next(tmp_path:
     with local_server(tmp_path / "log", arguments) as address, Client(address) as client:
         session = client.session()
         trained(session, ENDLESS)
-        run_id = known(client, session.train("gradient"), 3)
+        run_id = begun(session.train("gradient"), 3)
     alone = ["--only", "telemetry", "--telemetry", str(tmp_path / "telemetry")]
     with local_server(tmp_path / "log", alone) as address, Client(address) as client:
         run = client.get_run(run_id)
         assert (run.status, run.writer_state) == ("CANCELLED", "CLOSED")
         assert [each.run_id for each in client.list_runs(statuses=["CANCELLED"])] == [run_id]
+
+
+def test_a_run_can_be_steered_from_its_first_event_on(client: Client) -> None:
+    with client.session() as session:
+        trained(session, ENDLESS)
+        events = session.train("gradient")
+        first = next(events)
+        assert client.send_command(first.run_id, "stop").state == "APPLIED"
+        assert [event.status for event in events][-1] == "CANCELLED"

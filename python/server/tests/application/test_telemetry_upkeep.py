@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -31,12 +32,13 @@ from catenary_server.domain.telemetry import (
     WriterState,
 )
 from catenary_server.domain.telemetry_message import Kind
+from catenary_server.storage.telemetry.index import SqliteIndex
 from catenary_server.storage.telemetry.store import LocalTelemetryStore
 from catenary_server.transport.codec.telemetry_message import TelemetryCodec
 from catenary_server.transport.interceptors.rules import FieldRules
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from catenary_server.application.telemetry_live import LiveRun
@@ -277,3 +279,48 @@ async def test_images_are_found_again_where_they_lie(tmp_path: Path) -> None:
 def test_telemetry_needs_no_torch() -> None:
     script = "import sys, catenary_server.telemetry_wiring; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process grows any more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_run_outlives_a_disk_that_has_no_room_even_for_its_index(tmp_path: Path) -> None:
+    async with opened(tmp_path) as telemetry:
+        registered = await telemetry.registrations.register("ann", Registration(run_id="run"))
+        registered.run.record(Kind.WRITER_CHANGED, b'{"writer_state": "LIVE"}')
+        await written(registered.run)
+        again = Registration(run_id="run", resume_token=registered.resume_token)
+        with full_disk():
+            registered.run.on_failed(Failure(Reason.DISK_FULL, "the disk is full"))
+            for _ in range(2):
+                await telemetry.upkeep.settle()
+                with pytest.raises(Failure) as refused:
+                    await telemetry.registrations.register("ann", again)
+                assert refused.value.reason in (Reason.DISK_FULL, Reason.STORAGE_IO)
+        await telemetry.upkeep.settle()
+        taken_over = await telemetry.registrations.register("ann", again)
+        assert (taken_over.taken_over, taken_over.writer_epoch) == (True, 2)
+
+
+async def test_a_server_that_starts_on_a_full_disk_has_its_runs_once_there_is_room(tmp_path: Path) -> None:
+    async with opened(tmp_path) as telemetry:
+        token = (await telemetry.registrations.register("ann", Registration(run_id="run"))).resume_token
+    SqliteIndex(tmp_path / "index.sqlite").remove_now(next((tmp_path / "runs").iterdir()).name)
+    with full_disk():
+        starting = opened(tmp_path)
+        telemetry = await starting.__aenter__()
+        with pytest.raises(Failure) as refused:
+            await telemetry.registrations.register("ann", Registration(run_id="run", resume_token=token))
+        assert refused.value.reason in (Reason.DISK_FULL, Reason.STORAGE_IO)
+        assert not [*telemetry.runs]
+    await telemetry.upkeep.settle()
+    assert (await telemetry.registrations.register("ann", Registration(run_id="run", resume_token=token))).taken_over
+    await starting.__aexit__(None, None, None)

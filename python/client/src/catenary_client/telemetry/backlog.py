@@ -11,7 +11,7 @@ from catenary_client.telemetry.messages import LARGEST_METRIC_BATCH, Outgoing
 from catenary_client.telemetry.records import Batch, Event, Kind, Scalars
 from catenary_client.telemetry.spill import dropped_count
 from catenary_client.telemetry.tiles import SeenTiles
-from catenary_recordlog import LogError
+from catenary_recordlog import LogError, LogFull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -76,6 +76,8 @@ class Backlog:
     def __init__(self, ring: Ring, builder: MessageBuilder, spill: Spill | None) -> None:
         self.performance: Event | None = None
         self.dropped_images = 0
+        self.abandoned = 0
+        """Messages without images on a disk that failed before they were sent."""
         self.unsupported = 0
         self._ring = ring
         self._builder = builder
@@ -84,6 +86,7 @@ class Backlog:
         self._held: Outgoing | None = None
         self._unreported_drops = 0
         self._refused_before = 0
+        self._unnoted = 0
 
     @property
     def waits(self) -> bool:
@@ -162,6 +165,8 @@ class Backlog:
         """Move the oldest to the disk while more bytes than these are in memory."""
         if self._spill is None:
             return
+        if self._unnoted:
+            self.note_sent(self._unnoted)
         try:
             while self._ring.image_count and self._ring.image_bytes > image_goal and self._spill_image(self._spill):
                 pass
@@ -181,12 +186,18 @@ class Backlog:
             return []
 
     def note_sent(self, sequence: int) -> None:
-        """What was taken from the disk has this sequence or a lower one."""
-        if self._spill is not None:
-            try:
-                self._spill.note_sent(sequence)
-            except LogError as error:
-                self._give_up_disk(error)
+        """What was taken from the disk has this sequence or a lower one; noted later if there is no room now."""
+        if self._spill is None:
+            return
+        try:
+            self._spill.note_sent(sequence)
+            self._unnoted = 0
+        except LogFull as error:
+            if not self._unnoted:
+                _LOG.warning("what is sent cannot be noted: this process must not be killed now (%s)", error)
+            self._unnoted = sequence
+        except LogError as error:
+            self._give_up_disk(error)
 
     def release(self, small: int, images: int) -> None:
         """Remove from the disk what is durable at the server."""
@@ -249,7 +260,7 @@ class Backlog:
         else:
             message = self._builder.raw_batch(batch)
         kept, thinned = spill.keep_images(message, lambda payload: self._builder.without_images(payload).parts)
-        self.dropped_images += thinned
+        self._thinned(spill, thinned)
         if kept:
             self._ring.take_image()
         return kept
@@ -272,6 +283,14 @@ class Backlog:
             self._give_up_disk(error)
             return None
 
+    def _thinned(self, spill: Spill, count: int) -> None:
+        """Leave word of batches that lost their images on the disk; there, so that it outlives this process."""
+        try:
+            spill.note_dropped(count)
+            self.dropped_images += count
+        except LogFull:
+            self._dropped(count)
+
     def _dropped(self, count: int) -> None:
         self._unreported_drops += count
         self.dropped_images += count
@@ -284,7 +303,11 @@ class Backlog:
     def _give_up_disk(self, error: LogError) -> None:
         """Go on in memory alone: a disk that fails must not stop the training."""
         _LOG.error("the spill cannot be used any more, telemetry goes on in memory: %s", error)
-        self._spill = None
+        spill, self._spill = self._spill, None
+        if spill is not None:
+            images = spill.waiting_images
+            self._dropped(images)
+            self.abandoned += spill.waiting_count - images
 
 
 def _batch_index(spilled: Spilled) -> int:

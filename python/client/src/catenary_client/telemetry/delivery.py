@@ -128,11 +128,12 @@ class Delivery:
     def finish(self, seconds: float) -> RunReport:
         """Wait until everything is durable, no longer than this, and keep the rest for a later run."""
         self._outbox.finish()
-        complete = self._link.wait(seconds) and self._outbox.finished
+        finished = self._link.wait(seconds) and self._outbox.finished
+        complete = finished and not self._backlog.abandoned
         self._link.stop()
         self._link.join()
         self.pump.stop()
-        left = self._outbox.waiting_count
+        left = self._outbox.waiting_count + self._backlog.abandoned
         kept = False
         if self._spill is not None:
             kept = not complete and self._outbox.leave()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from catenary_client.telemetry.records import Kind
-from catenary_recordlog import FRAME_BYTES, RecordLog
+from catenary_recordlog import FRAME_BYTES, LogFull, RecordLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 LEVELS: Final = 5
 """Levels of a lane that thins itself: whole, a half, a quarter, an eighth of the batches with images, none."""
+
+_WITH_IMAGES: Final = frozenset({Kind.IMAGES, Kind.RAW_IMAGES})
 
 
 class Spilled(NamedTuple):
@@ -40,7 +43,12 @@ class Lane:
 
     def __init__(self, folder: Path, segment_bytes: int, *, levels: int = 1, cursor: int = 0) -> None:
         self._segment_bytes = segment_bytes
-        self._levels = [RecordLog.open(folder / str(level), segment_bytes=segment_bytes) for level in range(levels)]
+        with contextlib.ExitStack() as opened:
+            self._levels = [
+                opened.enter_context(RecordLog.open(folder / str(level), segment_bytes=segment_bytes))
+                for level in range(levels)
+            ]
+            opened.pop_all()
         self._last = max(cursor, *(log.last_sequence for log in self._levels))
         self._cursor = cursor
         self._reading: Iterator[Record] | None = None
@@ -106,27 +114,30 @@ class Lane:
             strip: takes the images out of a record.
 
         Returns:
-            How many lost them.
+            How many lost them; fewer than could if there was no room to write down even what is left.
 
         Raises:
-            LogFull, LogFailed: without the little room that it takes itself; nothing is lost then.
+            LogFailed: if the disk failed.
         """
         sizes = [log.size_bytes for log in self._levels[:-1]]
         source, target = self._levels[sizes.index(max(sizes))], self._levels[sizes.index(max(sizes)) + 1]
-        stripped = 0
-        records = self._oldest_segment(source)
-        for place, record in enumerate(records):
-            if record.sequence <= target.last_sequence:
-                continue  # a thinning that found no room has moved it already
-            kind = Kind(record.kind)
-            parts: Sequence[bytes] = (record.payload,)
-            wanted = place % 2 == 1 or target is self._levels[-1]
-            if wanted and kind in (Kind.IMAGES, Kind.RAW_IMAGES) and record.sequence > self._cursor:
-                kind, parts, stripped = Kind.BATCH, strip(record.payload), stripped + 1
-            target.append(record.sequence, kind, parts)
+        stripped = moved = 0
+        for place, record in enumerate(self._oldest_segment(source)):
+            if record.sequence > target.last_sequence:  # else an earlier thinning has moved it, and found no more room
+                kind = Kind(record.kind)
+                parts: Sequence[bytes] = (record.payload,)
+                loses = (place % 2 == 1 or target is self._levels[-1]) and record.sequence > self._cursor
+                if loses and kind in _WITH_IMAGES:
+                    kind, parts = Kind.BATCH, strip(record.payload)
+                try:
+                    target.append(record.sequence, kind, parts)
+                except LogFull:
+                    break
+                stripped += kind != record.kind
+            moved = record.sequence
         self._reading = None
-        if records:
-            source.drop_through(records[-1].sequence)
+        if moved:
+            source.drop_through(moved)
         return stripped
 
     def close(self) -> None:

@@ -31,6 +31,8 @@ _REGISTER_SECONDS: Final = 5.0
 _SILENT_HEARTBEATS: Final = 3
 _MOST_PATIENCE: Final = 8
 _MESSAGE_BYTES: Final = 64 << 20
+_BACK_OFF: Final = RetryPolicy(initial_seconds=0.05, max_seconds=2.0)
+"""Most outages are a restart or a blink of the network: the first attempts follow each other at once."""
 
 _CHANNEL_OPTIONS: Final = (
     ("grpc.max_send_message_length", _MESSAGE_BYTES),
@@ -129,8 +131,8 @@ class Link(threading.Thread):
         self._registering = False
         self._patience = 1
         self._heartbeat_seconds = 2.0
-        self._policy = RetryPolicy(initial_seconds=0.1, max_seconds=10.0)
         self._attempt = 0
+        self._told = ""
 
     def run(self) -> None:
         """Connect, and connect again."""
@@ -144,10 +146,7 @@ class Link(threading.Thread):
                     self.failure = failure
                     _LOG.error("telemetry of run %s ends: %s", self._registration.session_id, failure.message)
                     return
-                self._attempt += 1
-                delay = self._policy.delay(min(self._attempt, 16), failure.retry_after)
-                _LOG.warning("telemetry is not connected (%s), next attempt in %.1f s", failure.message, delay)
-                self._stopping.wait(delay)
+                self._wait_after(failure)
         finally:
             self.attempted.set()
             self._ended.set()
@@ -172,6 +171,15 @@ class Link(threading.Thread):
             self._patience = min(self._patience * 2, _MOST_PATIENCE)
             _LOG.warning("the server has said nothing for %.0f s", limit)
             cancel()
+
+    def _wait_after(self, failure: Failure) -> None:
+        """Wait before the next attempt; what is wrong is told once, not with every attempt."""
+        self._attempt += 1
+        delay = _BACK_OFF.delay(min(self._attempt, 16), failure.retry_after)
+        level = logging.DEBUG if failure.reason == self._told else logging.WARNING
+        self._told = failure.reason
+        _LOG.log(level, "telemetry is not connected (%s), next attempt in %.2f s", failure.message, delay)
+        self._stopping.wait(delay)
 
     def _connect(self) -> Failure | None:
         """Register and stream until the end; why it broke, or None when the stream ended in good order."""
@@ -260,7 +268,7 @@ class Link(threading.Thread):
                 pass  # a newer server may say more
 
     def _acknowledged(self, ack: stream_pb2.Acknowledgment, terms: Terms) -> None:
-        self._attempt = 0
+        self._attempt, self._told = 0, ""
         if terms.numbered:
             self._outbox.acknowledge(ack.received_sequence, ack.durable_sequence)
             return

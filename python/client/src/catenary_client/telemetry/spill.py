@@ -8,6 +8,7 @@ machine.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import json
@@ -112,6 +113,11 @@ class Spill:
         return 0 if self._files is None else self._files.small.waiting_count + self._files.images.waiting_count
 
     @property
+    def waiting_images(self) -> int:
+        """Those of them that are batches with images."""
+        return 0 if self._files is None else self._files.images.waiting_count
+
+    @property
     def small_waits(self) -> bool:
         """Whether there are messages without images that were not sent."""
         return self._files is not None and self._files.small.waits
@@ -139,10 +145,10 @@ class Spill:
 
     def keep_small(self, message: Outgoing) -> bool:
         """Add anything but images; False without room."""
-        small = self._opened().small
-        if small.size_bytes + message.size > self._small_bytes:
-            return False
         try:
+            small = self._opened().small
+            if small.size_bytes + message.size > self._small_bytes:
+                return False
             small.append(message.kind, message.parts)
         except LogFull:
             return False
@@ -152,15 +158,13 @@ class Spill:
         """Add a batch with images, and thin older ones if it takes that.
 
         Returns:
-            Whether there was room, and how many batches lost their images for it; those become a gap in the lane of
-            small messages.
+            Whether there was room, and how many batches lost their images for it, of which `note_dropped` leaves word.
         """
-        images = self._opened().images
         thinned = 0
         try:
+            images = self._opened().images
             if images.size_bytes + message.size > self._image_bytes:
                 thinned = images.thin(strip)
-                self.note_dropped(thinned)
             if images.size_bytes + message.size > self._image_bytes + self._segment_bytes:
                 return False, thinned
             images.append(message.kind, message.parts)
@@ -169,7 +173,7 @@ class Spill:
         return True, thinned
 
     def note_dropped(self, count: int) -> None:
-        """Leave word that batches lost their images.
+        """Leave word that batches lost their images; it becomes a gap in the lane of small messages.
 
         Raises:
             LogFull: if there is no room even for that.
@@ -178,7 +182,12 @@ class Spill:
             self._opened().small.append(Kind.GAP, (_COUNT.pack(count),))
 
     def note_sent(self, sequence: int) -> None:
-        """Leave word that everything read from the lanes until now has this sequence or a lower one."""
+        """Leave word that everything read from the lanes until now has this sequence or a lower one.
+
+        Raises:
+            LogFull: without room. A process that is killed before there is room leaves its successor in doubt about
+                what was read since the last word.
+        """
         if self._files is None:
             return
         if sequence <= self._files.journal.last_sequence:
@@ -259,12 +268,17 @@ class Spill:
 
     def _open(self, small: int = 0, images: int = 0) -> _Files:
         """Open the lanes after the numbers that need no more reading."""
-        self._files = _Files(
-            RecordLog.open(self.folder / "sent", segment_bytes=_JOURNAL_SEGMENT_BYTES),
-            Lane(self.folder / "small", self._segment_bytes, cursor=small),
-            Lane(self.folder / "images", self._segment_bytes, levels=LEVELS, cursor=images),
-        )
-        return self._files
+        with contextlib.ExitStack() as opened:
+            files = _Files(
+                opened.enter_context(RecordLog.open(self.folder / "sent", segment_bytes=_JOURNAL_SEGMENT_BYTES)),
+                opened.enter_context(
+                    contextlib.closing(Lane(self.folder / "small", self._segment_bytes, cursor=small)),
+                ),
+                Lane(self.folder / "images", self._segment_bytes, levels=LEVELS, cursor=images),
+            )
+            opened.pop_all()
+        self._files = files
+        return files
 
     def _close_files(self) -> None:
         if self._files is not None:

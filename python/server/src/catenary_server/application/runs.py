@@ -45,9 +45,14 @@ class Run:
 
     Args:
         request: what a phase was asked for with; None for an evaluation.
+
+    Attributes:
+        announced: clear while telemetry is about to learn of the run; who follows it is told nothing before.
     """
 
     def __init__(self, request: TrainRequest | None = None) -> None:
+        self.announced = asyncio.Event()
+        self.announced.set()
         self.run_id = secrets.token_urlsafe(18).lstrip("-_")  # never an option of a command line
         self.request = request
         self.start_failure: Failure | None = None

@@ -48,6 +48,8 @@ LAST_ANSWERS_SECONDS: Final = 10.0
 """How long the end of a run waits for commands that are being answered."""
 EXPIRY_MARGIN_SECONDS: Final = 0.25
 """A command is withheld from a run so long before it expires, so that it is never refused and obeyed both."""
+ANNOUNCEMENT_SECONDS: Final = 1.0
+"""How long those who follow a run are kept waiting for a slow disk before the first event."""
 LONGEST_TAG: Final = 256
 
 
@@ -69,6 +71,7 @@ class RunPublisher:
     def publish(self, session: Session, run: Run, config: TrainRunConfig) -> None:
         """Tell a run that has just been started, from its first event to its last; returns at once."""
         publication = Publication(self, session, run, config)
+        run.announced.clear()
         task = asyncio.create_task(publication.tell(), name=f"telemetry of run {run.run_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -99,9 +102,14 @@ class Publication:
 
     async def tell(self) -> None:
         """Tell the run to its end; when the record fails, go on with what comes after, a few times."""
-        with contextlib.suppress(Failure):  # of a run that never started: whoever asked for it knows why
+        try:
             await self._run.begun()
+            asyncio.get_running_loop().call_later(ANNOUNCEMENT_SECONDS, self._run.announced.set)
             await self._record_with_retries()
+        except Failure:  # of a run that never started: whoever asked for it knows why
+            pass
+        finally:
+            self._run.announced.set()
 
     async def _record_with_retries(self) -> None:
         for delay in (*TRIES, None):
@@ -126,6 +134,7 @@ class Publication:
         principal = self._session.principal
         writer = await LocalWriter.begin(self._telemetry, principal, self._registration, self._obey_later)
         self._writer = writer
+        self._run.announced.set()
         try:
             if self._seen:
                 self._take_up()

@@ -9,6 +9,7 @@ import weakref
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from catenary_server.application.telemetry_ingest import superseded
+from catenary_server.application.telemetry_runs import key_words
 from catenary_server.domain.failure import Failure, Reason, Resource, Violation
 from catenary_server.domain.telemetry_message import Kind
 from catenary_server.domain.telemetry_run import RunState, registration_note
@@ -78,6 +79,7 @@ class Registrations:
     def _registrable(self, principal: str, registration: Registration) -> LiveRun:
         run = self._runs.named(registration.run_id)
         if run is None:
+            self._runs.refuse_unread(registration.run_id)
             if registration.resume_token:
                 raise _stale_token(registration.run_id)
             return self._new_run(principal, registration)
@@ -133,5 +135,4 @@ def _stale_token(run_id: str) -> Failure:
 
 def _key(run_id: str) -> str:
     """A folder name that operators recognise and that no other run ever has."""
-    readable = "".join(letter if letter.isalnum() else "-" for letter in run_id[:40]).strip("-")
-    return f"{readable}.{secrets.token_hex(8)}"
+    return f"{key_words(run_id)}.{secrets.token_hex(8)}"

@@ -28,6 +28,11 @@ FARTHEST_GAP: Final = 1 << 40
 """Sequences that one gap may skip."""
 
 
+def key_words(run_id: str) -> str:
+    """The part of a run's key by which operators recognise it; two runs may share it."""
+    return "".join(letter if letter.isalnum() else "-" for letter in run_id[:40]).strip("-")
+
+
 class TelemetryRuns:
     """All runs of this server. Used on one event loop only."""
 
@@ -43,6 +48,8 @@ class TelemetryRuns:
         self.codec = codec
         self.limits = limits
         self._clock = clock
+        self.unread: dict[str, Failure] = {}
+        """Why runs are not here that are on the disk, by their keys."""
         self._runs: dict[str, LiveRun] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -68,6 +75,17 @@ class TelemetryRuns:
     def named(self, run_id: str) -> LiveRun | None:
         """The run of that id, whoever owns it."""
         return self._runs.get(run_id)
+
+    def refuse_unread(self, run_id: str) -> None:
+        """Refuse an id that may be of a run which cannot be read now: it is neither new nor gone.
+
+        Raises:
+            Failure: DISK_FULL, STORAGE_IO.
+        """
+        words = key_words(run_id)
+        for key, failure in self.unread.items():
+            if key.rpartition(".")[0] == words:
+                raise failure
 
     def registered_by(self, principal: str, request_id: str) -> LiveRun | None:
         """The run that a request of this principal registered."""

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from catenary_server.application.telemetry_recovery import recovered
-from catenary_server.domain.failure import Failure
+from catenary_server.domain.failure import Failure, Reason
 from catenary_server.domain.telemetry import WriterState
 from catenary_server.domain.telemetry_message import Kind
 from catenary_server.domain.telemetry_store import IndexedRun
@@ -29,6 +29,8 @@ INDEX_SECONDS: Final = 0.5
 """How far the index may be behind."""
 RETENTION_SECONDS: Final = 60.0
 """Time between two looks at the sizes of the logs."""
+_PASSING: Final = frozenset({Reason.DISK_FULL, Reason.STORAGE_IO})
+"""Why a run cannot be read now and may be later."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +53,7 @@ class Upkeep:
     async def load(self, found: Sequence[IndexedRun]) -> None:
         """Take in the runs that an earlier server left; what the index lacks comes from the logs."""
         for indexed in found:
-            try:
-                state = await recovered(self._store, self._runs.codec, indexed)
-            except Failure:
-                log.exception("run cannot be read", extra={"key": indexed.key})
-                continue
-            if state is not None:
-                self._runs.adopt(state)
+            await self._load(indexed)
 
     async def run(self) -> None:
         """Do what is to be done, for as long as the server lives."""
@@ -72,6 +68,9 @@ class Upkeep:
 
     async def settle(self) -> None:
         """Index what is new, close logs that nobody writes, read broken ones again; what fails is tried again."""
+        for key in tuple(self._runs.unread):
+            with _logged():
+                await self._load(await self._indexed(key))
         for run in self._runs:
             with _logged():
                 if run.failure is not None:
@@ -161,13 +160,29 @@ class Upkeep:
     async def _reload(self, run: LiveRun) -> None:
         """Read a run again whose log broke: what was not written is lost, and its writer sends it again."""
         async with run.change:
+            indexed = await self._indexed(run.state.key)
             await run.close()
             self._runs.drop(run)
-            await self.load([await self._indexed(run)])
+            await self._load(indexed)
 
-    async def _indexed(self, run: LiveRun) -> IndexedRun:
+    async def _load(self, indexed: IndexedRun) -> None:
+        """Take in a run. While the disk has no room even for its index, it is kept in mind and tried again."""
+        try:
+            state = await recovered(self._store, self._runs.codec, indexed)
+        except Failure as failure:
+            known = indexed.key in self._runs.unread
+            if failure.reason in _PASSING:
+                self._runs.unread[indexed.key] = failure
+            if not known:
+                log.exception("run cannot be read", extra={"key": indexed.key})
+            return
+        self._runs.unread.pop(indexed.key, None)
+        if state is not None:
+            self._runs.adopt(state)
+
+    async def _indexed(self, key: str) -> IndexedRun:
         found = await self._store.index.runs()
-        return next((each for each in found if each.key == run.state.key), IndexedRun(run.state.key))
+        return next((each for each in found if each.key == key), IndexedRun(key))
 
 
 @contextlib.contextmanager
@@ -175,5 +190,5 @@ def _logged() -> Iterator[None]:
     """Go on with the other runs when the disk fails for one."""
     try:
         yield
-    except Failure:
-        log.exception("telemetry cannot be stored")
+    except Failure as failure:
+        log.warning("telemetry cannot be stored: %s", failure.message)

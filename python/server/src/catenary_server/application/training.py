@@ -130,6 +130,7 @@ class Training:
             with run.followed():
                 async with contextlib.aclosing(run.events(after_sequence)) as events:
                     async for event in events:
+                        await run.announced.wait()  # whoever knows of the run can find it in telemetry, and steer it
                         yield event
         finally:
             if run.abandoned:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catenary_server.domain.failure import Failure
 from catenary_server.domain.telemetry import Command, CommandType
 from catenary_server.domain.telemetry_store import CommandRow, IndexChange, IndexedRun, ScalarRow
 from catenary_server.storage.telemetry.index import SqliteIndex
@@ -113,3 +115,19 @@ async def test_an_index_of_another_version_is_begun_anew(tmp_path: Path) -> None
     index = SqliteIndex(path)
     assert await index.runs() == []
     index.close()
+
+
+async def test_what_a_full_disk_kept_from_the_index_can_be_written_later(index: SqliteIndex) -> None:
+    await index.write([IndexChange("run", 1, 0, "before", rows([1.0]))])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        for _ in range(2):
+            with pytest.raises(Failure):
+                await index.write([IndexChange("run", 2, 0, "after", rows([1.0, 2.0], "new"))])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [run.state for run in await index.runs()] == ["before"]
+    await index.write([IndexChange("run", 2, 0, "after", rows([1.0, 2.0], "new"))])
+    (series,) = await index.series("run", ["new"], (None, None), 10)
+    assert list(series.minimums) == [1.0, 2.0]

@@ -12,7 +12,8 @@ from catenary_server.domain.failure import Failure, Reason
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RETRY_AFTER_SECONDS = 10.0
+RETRY_AFTER_SECONDS = 1.0
+"""Trying again costs reading the newest segment of a log, so that it may be tried soon."""
 
 
 def log_failure(error: LogError) -> Failure:

@@ -183,11 +183,12 @@ class SqliteIndex:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
+                self._writer.execute("COMMIT")  # may fail like everything before it: a disk can be full
             except BaseException:
-                self._writer.execute("ROLLBACK")
                 self._metrics.clear()
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
                 raise
-            self._writer.execute("COMMIT")
 
     def _connect(self) -> sqlite3.Connection:
         """Open the database; one that cannot be used is replaced by an empty one, which the logs fill again."""
