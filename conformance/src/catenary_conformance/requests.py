@@ -93,7 +93,7 @@ def _second_value(message: Message, field: Any) -> int:  # noqa: ANN401 - as abo
     """A defined value other than zero; the next one each time it is asked again."""
     values = sorted(each.number for each in field.enum_type.values)
     present = int(getattr(message, field.name))
-    return next((each for each in values if each > present), values[-1])
+    return int(next((each for each in values if each > present), values[-1]))
 
 
 def _first_word(field: Any) -> str:  # noqa: ANN401 - as above

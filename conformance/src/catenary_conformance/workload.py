@@ -41,6 +41,8 @@ from catenary_conformance.tensors import float_tensor, noise, npy_file, zeros
 from catenary_conformance.upload import Upload
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from catenary.v1.tensor_pb2 import Tensor, TensorSpec
     from catenary_conformance.target import Target
 
@@ -147,13 +149,12 @@ class Workload:
         """A path in the artifact area where nothing is yet. Use `FOLDER` where that does not matter: files stay."""
         return f"{FOLDER}/{self._target.unique(stem)}"
 
-    def upload(self, stem: str, *, content: bytes | None = None) -> Upload:
-        """A dataset of one small array under names of its own, not sent yet."""
+    def upload(self, stem: str, *, content: bytes = b"", labels: Mapping[str, str] | None = None) -> Upload:
+        """A dataset of one small array, or other content, under names of its own; not sent yet."""
         name = self._target.unique(stem)
         shape = (ROWS, COLUMNS, BANDS)
-        return Upload(
-            request_id=name, name=name, path="scene.npy", content=content or npy_file(shape, noise(shape, seed=1))
-        )
+        file = content or npy_file(shape, noise(shape, seed=1))
+        return Upload(request_id=name, name=name, path="scene.npy", content=file, labels=labels or {})
 
     def open_session(self, **fields: Any) -> str:  # noqa: ANN401 - fields of the request
         """Id of a new session, which ends with the case."""

@@ -1,0 +1,37 @@
+"""A configuration that expands without measure is refused before it costs much."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from catenary_conformance.requirement import requirement
+
+if TYPE_CHECKING:
+    from catenary_conformance.cases.configs.conftest import Resolver
+    from catenary_conformance.target import Target
+
+_SECONDS = 2.0
+_DOUBLINGS = 40
+
+
+def _doubling() -> tuple[str, ...]:
+    """Forty keys of which each holds the one before twice: 10 TB when it is written out."""
+    return ("+tags.a0=xxxxxxxxxx", *(f"+tags.a{i}=${{tags.a{i - 1}}}${{tags.a{i - 1}}}" for i in range(1, _DOUBLINGS)))
+
+
+@requirement("CAT-CFG-009")
+@pytest.mark.parametrize(
+    "overrides",
+    [_doubling(), ("name=" + "[" * 1500 + "]" * 1500,), ("+x=" + "{a:" * 1000 + "1" + "}" * 1000,)],
+    ids=["doubling", "nested-lists", "nested-objects"],
+)
+def test_what_expands_without_measure_is_refused_within_two_seconds(
+    target: Target, resolver: Resolver, overrides: tuple[str, ...]
+) -> None:
+    began = time.monotonic()
+    resolver.refused(*overrides, reason="CONFIG_TOO_COMPLEX")
+    took = time.monotonic() - began
+    assert took <= target.seconds(_SECONDS), f"it took {took:.1f} s"
