@@ -15,8 +15,9 @@ from catenary.telemetry.v1 import registration_pb2, stream_pb2, telemetry_pb2, t
 from catenary_server.application.discovery import TelemetryAlone
 from catenary_server.domain.telemetry import TelemetryLimits
 from catenary_server.telemetry_wiring import TelemetrySettings, telemetry_parts
+from catenary_server.transport.front_end import build_telemetry_front_end
 from catenary_server.transport.interceptors.authentication import AnonymousAuthenticator
-from catenary_server.transport.server import build_telemetry_server
+from catenary_server.transport.server import GrpcServer
 from catenary_server.transport.settings import TransportSettings
 
 if TYPE_CHECKING:
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catenary_server.application.telemetry import Telemetry
+    from catenary_server.transport.front_end import FrontEnd
+    from catenary_server.transport.interceptors.authentication import Authenticator
 
 DEADLINE = 20.0
+ANYONE = AnonymousAuthenticator()
 
 EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined] # the stubs leave it out
 """What reading from a stream gives at its end."""
@@ -43,19 +47,25 @@ class Served:
     address: str
     channel: grpc.aio.Channel
     stub: Any
+    front: FrontEnd
 
 
 @contextlib.asynccontextmanager
 async def serving(
-    folder: Path, limits: TelemetryLimits | None = None, commit_interval: float = 0.01
+    folder: Path,
+    limits: TelemetryLimits | None = None,
+    commit_interval: float = 0.01,
+    authenticator: Authenticator = ANYONE,
 ) -> AsyncIterator[Served]:
     """Serve a folder, and connect to the server."""
     settings = TelemetrySettings(folder=folder, limits=limits or TelemetryLimits(), commit_interval=commit_interval)
     async with telemetry_parts(settings) as parts:
-        server = build_telemetry_server(TransportSettings(), parts, AnonymousAuthenticator(), TelemetryAlone())
+        front = build_telemetry_front_end(TransportSettings(), parts, authenticator, TelemetryAlone())
+        server = GrpcServer(TransportSettings(), front)
         address = f"127.0.0.1:{await server.start()}"
         async with grpc.aio.insecure_channel(address) as channel:
-            yield Served(parts.telemetry, address, channel, telemetry_service_pb2_grpc.TelemetryServiceStub(channel))
+            stub = telemetry_service_pb2_grpc.TelemetryServiceStub(channel)
+            yield Served(parts.telemetry, address, channel, stub, front)
         await server.drain(grace=0)
 
 

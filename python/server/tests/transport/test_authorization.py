@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from authorization import Tokens
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from catenary_server.domain.access import Grant, digest_of, new_token
 from catenary_server.transport.compat import cuvis, proposal
 from catenary_server.transport.interceptors.authentication import TokenAuthenticator, contract_scopes
 from catenary_server.transport.methods import Method, contract_methods
@@ -43,20 +43,6 @@ def by_path() -> Mapping[str, Method]:
 
 
 PATHS = by_path()
-
-
-class Tokens:
-    """Tokens that the server knows, made as they are needed."""
-
-    def __init__(self) -> None:
-        self.grants: dict[bytes, Grant] = {}
-
-    def make(self, scopes: frozenset[str], principal: str = "alice", expires: float | None = None) -> str:
-        token = new_token()
-        digest = digest_of(token)
-        assert digest is not None
-        self.grants[digest] = Grant(digest=digest, principal=principal, scopes=scopes, expires=expires)
-        return token
 
 
 @pytest.fixture

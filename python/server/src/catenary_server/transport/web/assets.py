@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import hashlib
+import re
 from typing import TYPE_CHECKING, Final
 
 from catenary_server.transport.web.responses import respond, say
@@ -35,6 +36,8 @@ CONTENT_TYPES: Final = {
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "no-cache"
+_ZIPPED: Final = re.compile(r"\bgzip\s*(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
+"""Found in what a browser says it can unpack, if gzip is among it and not refused by weight 0."""
 _COMPRESSIBLE: Final = frozenset({".css", ".html", ".js", ".json", ".svg", ".txt", ".webmanifest"})
 
 NOT_BUILT: Final = (
@@ -63,7 +66,7 @@ class Assets:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._built = 0
+        self._built: tuple[int, ...] = ()
         self._files: Mapping[str, Asset] = {}
 
     @property
@@ -87,11 +90,11 @@ class Assets:
         await _send(asset, headers, send)
 
     def _current(self) -> Mapping[str, Asset]:
-        """The files of the latest build; a build writes its index last."""
+        """The files of the latest build."""
         try:
-            built = (self._folder / INDEX[1:]).stat().st_mtime_ns
+            built = tuple((self._folder / part).stat().st_mtime_ns for part in (INDEX[1:], "."))
         except OSError:
-            built = 0
+            built = ()
         if built != self._built:
             self._files = _read(self._folder) if built else {}
             self._built = built
@@ -100,18 +103,19 @@ class Assets:
 
 async def _send(asset: Asset, headers: Mapping[str, str], send: Send) -> None:
     fields: Headers = (("cache-control", asset.caching), ("etag", asset.tag), ("vary", "accept-encoding"))
-    if asset.tag in (each.strip() for each in headers.get("if-none-match", "").split(",")):
+    if asset.tag in (each.strip().removeprefix("W/") for each in headers.get("if-none-match", "").split(",")):
         await respond(send, 304, b"", asset.content_type, fields)
         return
-    if asset.zipped is not None and "gzip" in headers.get("accept-encoding", ""):
+    if asset.zipped is not None and _ZIPPED.search(headers.get("accept-encoding", "")):
         await respond(send, 200, asset.zipped, asset.content_type, (*fields, ("content-encoding", "gzip")))
         return
     await respond(send, 200, asset.body, asset.content_type, fields)
 
 
 def _read(folder: Path) -> Mapping[str, Asset]:
-    paths = (path for path in folder.rglob("*") if path.suffix in CONTENT_TYPES and path.is_file())
-    return {f"/{path.relative_to(folder).as_posix()}": _asset(path, folder) for path in paths}
+    paths = (path for path in folder.rglob("*") if path.suffix in CONTENT_TYPES)
+    files = (path for path in paths if path.is_file() and not path.is_symlink())
+    return {f"/{path.relative_to(folder).as_posix()}": _asset(path, folder) for path in files}
 
 
 def _asset(path: Path, folder: Path) -> Asset:

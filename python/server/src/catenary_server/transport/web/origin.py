@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import re
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from catenary_server.transport.listening import shown
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from catenary_server.transport.web.asgi import Scope
 
+_ORIGIN: Final = re.compile(
+    r"(?:(?P<scheme>https?)://)?(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?"
+)
 _PORTS: Final = {"http": 80, "https": 443}
 _SECURE: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")
@@ -49,15 +52,11 @@ class Origin:
         Raises:
             OriginError: the text is none.
         """
-        try:
-            parts = urlsplit(text if "://" in text else f"{scheme}://{text}")
-            host, own_port = parts.hostname, parts.port
-        except ValueError as error:
-            raise OriginError(f"{text!r} is no host") from error
-        rest = (parts.username, parts.password, parts.query, parts.fragment)
-        if not host or any(rest) or parts.path not in ("", "/") or parts.scheme not in _PORTS:
+        parts = _ORIGIN.fullmatch(text)
+        if parts is None:
             raise OriginError(f"{text!r} is no host: write NAME, NAME:PORT or https://NAME[:PORT]")
-        return cls(parts.scheme, host, own_port or port or _PORTS[parts.scheme])
+        found = parts["scheme"] or scheme
+        return cls(found, parts["host"].strip("[]").lower(), int(parts["port"] or port or _PORTS[found]))
 
     def __str__(self) -> str:
         if self.port == _PORTS[self.scheme]:

@@ -54,9 +54,7 @@ class Page:
         send: sends to the page.
     """
 
-    def __init__(
-        self, guard: Guard, behaviours: Mapping[str, StreamBehaviour], receive: Receive, send: Send
-    ) -> None:
+    def __init__(self, guard: Guard, behaviours: Mapping[str, StreamBehaviour], receive: Receive, send: Send) -> None:
         self._guard = guard
         self._behaviours = behaviours
         self._receive = receive

@@ -15,6 +15,7 @@ from catenary_server.transport.listening import ListenError, listen, shown
 from catenary_server.transport.settings import MessageSizes
 from catenary_server.transport.web.application import WebApplication
 from catenary_server.transport.web.assets import Assets
+from catenary_server.transport.web.connections import HttpConnection, PageConnection
 from catenary_server.transport.web.origin import OriginPolicy
 from catenary_server.transport.web.unary import UnaryCalls
 
@@ -32,6 +33,7 @@ MOST_FRAME_BYTES: Final = 64 * 1024
 """Of a page; what it says is small."""
 PING_SECONDS: Final = 20.0
 LAST_WORDS_SECONDS: Final = 1
+TICK_SECONDS: Final = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,16 +111,17 @@ class WebServer:
         """Stop listening; answers that are on their way get a moment."""
         if self._serving is not None:
             self.dismiss_pages()
-            self._server.should_exit = True
+            self._server.stopping.set()
             await self._serving
 
 
 class _Server(uvicorn.Server):
-    """One that leaves signals to the program, and says when it listens."""
+    """One that leaves signals to the program, says when it listens, and waits for its end instead of looking for it."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self.stopping = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -128,14 +131,20 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self.listening.set()
 
+    async def main_loop(self) -> None:
+        while not self.stopping.is_set():
+            await self.on_tick(0)  # the time of day, for the headers
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), TICK_SECONDS)
+
 
 def _config(application: WebApplication, settings: WebSettings) -> uvicorn.Config:
     config = uvicorn.Config(
         application,
         interface="asgi3",
         lifespan="off",
-        http="h11",
-        ws="websockets-sansio",
+        http=HttpConnection,
+        ws=PageConnection,
         ws_max_size=MOST_FRAME_BYTES,
         ws_per_message_deflate=False,  # a small frame may not unfold into a large one
         ws_ping_interval=PING_SECONDS,
