@@ -11,6 +11,7 @@ from authorization import Tokens
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from catenary_server.domain.access import new_token
 from catenary_server.transport.compat import cuvis, proposal
 from catenary_server.transport.interceptors.authentication import TokenAuthenticator, contract_scopes
 from catenary_server.transport.methods import Method, contract_methods
