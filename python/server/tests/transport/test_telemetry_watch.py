@@ -187,6 +187,16 @@ async def test_an_image_that_is_only_named_is_shown_in_full(served: Served) -> N
     assert first.snapshot.latest_batch.images[0].image_bytes == png()
 
 
+async def test_an_image_that_its_own_batch_names_again_is_shown_twice(served: Served) -> None:
+    trainer = await Trainer.register(served)
+    digest = b"h" * 32
+    tiles = [Image(image_bytes=png(), content_sha256=digest), Image(content_sha256=digest)]
+    await trainer.send(batch_data=batch(1, images=tiles))
+    await trainer.until_durable()
+    (first,) = await read_until(watch(served), is_kind("snapshot"))
+    assert [image.image_bytes for image in first.snapshot.latest_batch.images] == [png(), png()]
+
+
 async def test_a_watch_of_a_run_that_is_deleted_ends(served: Served) -> None:
     trainer = await Trainer.register(served)
     await trainer.send(batch_data=batch())

@@ -235,10 +235,10 @@ class Writer:
 
     def _store(self, run: LiveRun, incoming: Incoming) -> None:
         message, raw = incoming.message, incoming.raw
+        run.remember_images(incoming.images)  # first: a batch may name an image that it holds itself
         unknown = [index for index, digest in incoming.named_images.items() if run.image(digest) is None]
         if unknown:
             raw = self._runs.codec.dropping_images(raw, unknown)
-        run.remember_images(incoming.images)
         entry = self._runs.record(run, message, raw)
         numbered = message.sequence is not None
         batch = message.kind in (Kind.BATCH, Kind.IMAGE_BATCH) and not numbered
