@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
+from catenary_server.allocator import keep_freed_memory
 from catenary_server.domain.failure import Failure
 from catenary_server.transport.listening import ListenError
 from catenary_server.transport.ports import Ports
@@ -34,6 +35,7 @@ CANNOT_LISTEN = 3
 
 def run(serving: Coroutine[Any, Any, None]) -> int:
     """Serve to the end, and return the exit code."""
+    keep_freed_memory()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(serving)
