@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Mapping
 
-    from google.protobuf.message import Message
 
 DEADLINE = 20.0
 CONNECT = {"content-type": "application/proto", "connect-protocol-version": "1"}
@@ -187,12 +186,12 @@ class PageClient:
     async def begin(self, name: str, credit: int = 1, **fields: Any) -> int:
         """Open a call of an RPC that streams."""
         rpc = method(name)
-        return await self.begin_raw(rpc.path, rpc.request(**fields), credit)
+        return await self.begin_raw(rpc.path, rpc.request(**fields).SerializeToString(), credit)
 
-    async def begin_raw(self, path: str, request: Message, credit: int = 1) -> int:
+    async def begin_raw(self, path: str, request: bytes, credit: int = 1) -> int:
         """The same by path."""
         self._last_call += 1
-        open_frame = frame_pb2.Open(method_path=path, request=request.SerializeToString(), credit=credit)
+        open_frame = frame_pb2.Open(method_path=path, request=request, credit=credit)
         await self.send(self._last_call, open=open_frame)
         return self._last_call
 
