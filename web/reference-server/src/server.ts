@@ -21,6 +21,7 @@ import { Failure, fieldInvalid } from "./failure.js";
 import { Sessions } from "./sessions.js";
 import type { TelemetryLimits } from "./telemetry/limits.js";
 import type { Telemetry } from "./telemetry/service.js";
+import { fitting } from "./wire.js";
 
 const ABSENT: DescService[] = [
   ConfigService,
@@ -127,7 +128,8 @@ function listener(router: ConnectRouter): (request: http2.Http2ServerRequest, re
       response.stream.respond(headers, { endStream: true });
       return;
     }
-    handler(universalRequestFromNodeRequest(request, response, undefined, undefined))
+    const asked = universalRequestFromNodeRequest(request, response, undefined, undefined);
+    handler({ ...asked, body: fitting(asked.body as AsyncIterable<Uint8Array>) })
       .then((answer) => {
         const { body, trailer } = answer;
         return universalResponseToNodeResponse(body && trailer ? { ...answer, body: explained(body, trailer) } : answer, response);
