@@ -90,6 +90,14 @@ class Http:
         if int(fields.get("content-length", len(body))) == len(body):
             self._write(h11.EndOfMessage())
 
+    async def cut_off(self, said: bytes = b"") -> None:
+        """Say something, and wait until the server ends the connection."""
+        self._writer.write(said)
+        async with asyncio.timeout(DEADLINE):
+            with contextlib.suppress(ConnectionResetError):
+                while await self._reader.read(65536):
+                    pass
+
     async def answer(self) -> Answer:
         """The answer to what was sent."""
         parts: list[bytes] = []
@@ -110,7 +118,10 @@ class Http:
 
     async def _event(self) -> h11.Event:
         while (event := self._connection.next_event()) is h11.NEED_DATA:
-            self._connection.receive_data(await self._reader.read(65536))
+            data = await self._reader.read(65536)
+            if not data and self._connection.their_state is h11.SEND_RESPONSE:
+                raise ConnectionResetError("no answer came")
+            self._connection.receive_data(data)
         assert isinstance(event, h11.Event)
         return event
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+_NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""A host may have addresses that this machine lacks: `localhost` one of IPv6."""
 
 
 class ListenError(OSError):
@@ -27,20 +31,30 @@ def shown(host: str, port: int) -> str:
 
 
 def listen(host: str, port: int) -> Sequence[socket.socket]:
-    """A listening socket for each address of a host, all on one port; port 0 takes one that is free.
+    """A listening socket for each address of a host that this machine has, all on one port; port 0 takes a free one.
 
     Raises:
-        OSError: an address is taken or not of this machine, or the host has none.
+        OSError: the port is taken, or no address of the host is of this machine.
     """
     listening: list[socket.socket] = []
-    try:
-        for family, _, _, _, address in socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        ):
-            wanted = listening[0].getsockname()[1] if listening else port
-            listening.append(socket.create_server((str(address[0]), wanted), family=family))
-    except OSError:
-        for each in listening:
-            each.close()
-        raise
+    absent: OSError | None = None
+    for family, address in _addresses(host, port):
+        wanted = listening[0].getsockname()[1] if listening else port
+        try:
+            listening.append(socket.create_server((address, wanted), family=family))
+        except OSError as error:
+            if error.errno in _NOT_HERE:
+                absent = error
+                continue
+            for each in listening:
+                each.close()
+            raise
+    if absent is not None and not listening:
+        raise absent
     return listening
+
+
+def _addresses(host: str, port: int) -> Iterable[tuple[socket.AddressFamily, str]]:
+    """Each address once; tables of hosts may have one several times."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found)

@@ -56,6 +56,8 @@ class Certificates:
         """
         following, _ = _read(self._files)
         self.ssl_context.load_cert_chain(self._files.certificate, self._files.key, password=_no_password)
+        if self._files.client_authorities is not None:
+            self.ssl_context.load_verify_locations(self._files.client_authorities)  # beside those of before
         with self._lock:
             self._next = following
 
