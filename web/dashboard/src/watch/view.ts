@@ -140,8 +140,6 @@ export interface WatchUpdate {
   readonly epochs?: readonly EpochView[];
   readonly commands?: readonly CommandView[];
   readonly log?: readonly LogLine[];
-  /** The run began anew under its id: forget epochs, commands and lines before these. */
-  readonly startsOver?: boolean;
   /** Batches whose images this page did not show. */
   readonly skipped?: number;
 }
