@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
 _ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""As the launcher of our server has it, for those that are not started by it."""
 
 
 class NotStarted(RuntimeError):
@@ -40,12 +41,23 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(arguments: Sequence[str], folder: Path, name: str, *, python: str = sys.executable) -> Iterator[Served]:
-    """Run `python ARGUMENTS` until the block ends; `{port_file}` in the arguments is where it says its address."""
+def served(
+    arguments: Sequence[str], folder: Path, name: str, *, python: str = sys.executable, launched: bool = False
+) -> Iterator[Served]:
+    """Run `python ARGUMENTS` until the block ends.
+
+    Args:
+        arguments: `{port_file}` in them is where it says its address.
+        folder: for that file and the log.
+        name: of both.
+        python: the interpreter.
+        launched: whether it sets its allocator up by itself.
+    """
     port_file, log = folder / f"{name}.port", folder / f"{name}.log"
     command = [python, *(each.replace("{port_file}", str(port_file)) for each in arguments)]
+    environment = dict(os.environ) if launched else os.environ | _ENVIRONMENT
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=REPOSITORY, env=os.environ | _ENVIRONMENT)
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=REPOSITORY, env=environment)
     try:
         yield Served(_address(process, port_file, log), process.pid)
     finally:

@@ -30,7 +30,7 @@ def catenary_telemetry(folder: Path) -> contextlib.AbstractContextManager[Served
         "--telemetry",
         str(folder / "runs"),
     ]
-    return served(["-m", "catenary_server", *arguments], folder, "catenary")
+    return served(["-m", "catenary_server", *arguments], folder, "catenary", launched=True)
 
 
 @contextlib.contextmanager

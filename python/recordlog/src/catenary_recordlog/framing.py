@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-import zlib
 from typing import TYPE_CHECKING, Final
+
+try:
+    from zlib_ng.zlib_ng import crc32
+except ModuleNotFoundError:  # no wheel for this kind of processor
+    from zlib import crc32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,9 +67,9 @@ def pack_frame(sequence: int, kind: int, time_us: int, buffers: Sequence[Buffer]
     """The frame of a record whose payload is the buffers, one after the other."""
     length = sum(map(byte_length, buffers))
     checked = _CHECKED.pack(length, sequence, time_us << 8 | kind)
-    crc = zlib.crc32(checked)
+    crc = crc32(checked)
     for buffer in buffers:
-        crc = zlib.crc32(buffer, crc)
+        crc = crc32(buffer, crc)
     return _CRC.pack(crc) + checked
 
 
@@ -78,7 +82,7 @@ def unpack_frame(data: Buffer, offset: int = 0) -> Frame:
 def frame_matches(frame: Frame, payload: Buffer) -> bool:
     """Whether the checksum of a frame is that of the frame with this payload."""
     checked = _CHECKED.pack(frame.length, frame.sequence, frame.time_us << 8 | frame.kind)
-    return zlib.crc32(payload, zlib.crc32(checked)) == frame.crc
+    return crc32(payload, crc32(checked)) == frame.crc
 
 
 def byte_length(buffer: Buffer) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 TUNABLES = "glibc.malloc.hugetlb=1"
 """Huge pages for large allocations: page faults, not copies, dominate the cost of a large message."""
+TELEMETRY_TUNABLES = "glibc.malloc.mmap_threshold=16777216:glibc.malloc.trim_threshold=67108864"
+"""Messages of telemetry are of a kind and come all the time: their memory is used again, not given back."""
 
 
 def relaunch(arguments: Sequence[str]) -> None:
@@ -24,6 +27,10 @@ def relaunch(arguments: Sequence[str]) -> None:
     if os.environ.get("CATENARY_LAUNCHED") == str(os.getpid()):
         return
     environment = dict(os.environ, CATENARY_LAUNCHED=str(os.getpid()))
-    environment.setdefault("GLIBC_TUNABLES", TUNABLES)
+    environment.setdefault("GLIBC_TUNABLES", TELEMETRY_TUNABLES if _telemetry_alone(arguments) else TUNABLES)
     environment.setdefault("GRPC_VERBOSITY", "NONE")
     os.execve(sys.executable, [sys.executable, "-m", "catenary_server", *arguments], environment)  # noqa: S606 - ourselves
+
+
+def _telemetry_alone(arguments: Sequence[str]) -> bool:
+    return "--only=telemetry" in arguments or ("--only", "telemetry") in itertools.pairwise(arguments)

@@ -161,6 +161,11 @@ class Backlog:
                 found.append(batch)
         return found
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether logging waits for room, so that images need not go to the disk while they are being sent."""
+        return self._ring.block
+
     def relieve(self, *, image_goal: int, small_goal: int) -> None:
         """Move the oldest to the disk while more bytes than these are in memory."""
         if self._spill is None:

@@ -161,7 +161,9 @@ class Outbox:
         settings = self._settings
         with self._changed:
             self._backlog.count_refused()
-            self._backlog.relieve(image_goal=settings.ring_bytes // 2, small_goal=settings.reserve_bytes // 2)
+            sending = self._stream is not None and self._backlog.may_wait
+            image_goal = settings.ring_bytes if sending else settings.ring_bytes // 2
+            self._backlog.relieve(image_goal=image_goal, small_goal=settings.reserve_bytes // 2)
             self._changed.notify_all()
             return self._backlog.to_encode(lookahead)
 

@@ -51,7 +51,7 @@ class Ring:
         self._small: deque[tuple[Small, int]] = deque()
         self._image_meter = _Meter(image_bytes)
         self._small_meter = _Meter(small_bytes)
-        self._block = block
+        self.block = block
         self._patience = patience
         self._putting = threading.Lock()
         self._room = threading.Event()
@@ -130,7 +130,7 @@ class Ring:
             return None
         batch = self._images.popleft()
         self._image_meter.taken += batch.image_bytes
-        if self._block:
+        if self.block:
             self._room.set()
         return batch
 
@@ -168,7 +168,7 @@ class Ring:
             if meter.taken != taken:
                 taken, since = meter.taken, time.monotonic()
             waited = time.monotonic() - since
-            if self._closed or size > meter.capacity or (waited >= patience and not self._block):
+            if self._closed or size > meter.capacity or (waited >= patience and not self.block):
                 return False
             self._room.clear()
             if meter.put - meter.taken + size > meter.capacity:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from catenary_server.domain.telemetry import Command
     from catenary_server.domain.telemetry_message import Incoming, Message
 
+ACKNOWLEDGE_SECONDS: Final = 0.002
+"""How long the arrival of a message waits to be acknowledged together with that of the next one."""
 STALL_SECONDS: Final = 10.0
 """How long a writer is held back while the disk is slower than it, before it is told so."""
 
@@ -68,7 +70,7 @@ class Ingest:
                     yield reply
         finally:
             reading.cancel()
-            writer.detach()
+            writer.close()
 
 
 class Writer:
@@ -85,9 +87,16 @@ class Writer:
         self._unsafe: collections.deque[_Unsafe] = collections.deque()
         self._safe_sequence = 0
         self._room = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._together = max(self._limits.credit_images // 2, 1)
+        self._unheard = 0
+        self._acknowledging: asyncio.TimerHandle | None = None
+        self._listening_since: float | None = None
+        self._silence: asyncio.TimerHandle | None = None
 
     async def read(self, messages: AsyncIterator[Incoming]) -> None:
         """Take messages until there are no more and all are safe."""
+        self._watch_silence(self._limits.silence)
         while (incoming := await self._next(messages)) is not None:
             if self.outbox.ended:
                 return
@@ -135,24 +144,37 @@ class Writer:
             self.outbox.put(Faulted(run_id, error.reason, error.message))
         self.outbox.end(error)
 
-    def detach(self) -> None:
+    def close(self) -> None:
         """Leave the run, at the end of the stream."""
+        for timer in (self._silence, self._acknowledging):
+            if timer is not None:
+                timer.cancel()
         if self._run is not None and self._run.writer is self:
             self._run.writer = None
             self._runs.writer_left(self._run)
 
     async def _next(self, messages: AsyncIterator[Incoming]) -> Incoming | None:
+        self._listening_since = self._loop.time()
         try:
-            async with asyncio.timeout(self._limits.silence):
-                return await anext(messages, None)
-        except TimeoutError:
-            if self._run is not None and self._run.writer is self:
-                self._runs.silenced(self._run)
-            raise Failure(
-                Reason.HEARTBEAT_LOST,
-                f"nothing came for {self._limits.silence:g} s; send heartbeats, and register again to go on",
-                retry_after=1.0,
-            ) from None
+            return await anext(messages, None)
+        finally:
+            self._listening_since = None
+
+    def _watch_silence(self, delay: float) -> None:
+        """Look in a while whether the writer says something; one timer for many messages."""
+        self._silence = self._loop.call_later(delay, self._look_for_silence)
+
+    def _look_for_silence(self) -> None:
+        """End the stream of a writer from which nothing came for too long."""
+        limit = self._limits.silence
+        silent = 0.0 if self._listening_since is None else self._loop.time() - self._listening_since
+        if silent < limit:
+            self._watch_silence(limit - silent)
+            return
+        if self._run is not None and self._run.writer is self:
+            self._runs.silenced(self._run)
+        text = f"nothing came for {limit:g} s; send heartbeats, and register again to go on"
+        self.end(Failure(Reason.HEARTBEAT_LOST, text, retry_after=1.0))
 
     async def _attach(self, message: Message) -> LiveRun:
         """Become the writer of the run that the first message names."""
@@ -249,9 +271,21 @@ class Writer:
         for refusal in (*incoming.refusals, *(Refusal(Reason.IMAGE_INVALID, text, index) for index in unknown)):
             self._reject(run, message, refusal)
         if numbered:
+            self._acknowledge_soon(run)
+
+    def _acknowledge_soon(self, run: LiveRun) -> None:
+        """Acknowledge the arrival of a message, with that of others: each acknowledgement costs both sides a packet."""
+        self._unheard += 1
+        if self._unheard >= self._together:
             self._acknowledge(run)
+        elif self._acknowledging is None:
+            self._acknowledging = self._loop.call_later(ACKNOWLEDGE_SECONDS, self._acknowledge, run)
 
     def _acknowledge(self, run: LiveRun) -> None:
+        self._unheard = 0
+        if self._acknowledging is not None:
+            self._acknowledging.cancel()
+            self._acknowledging = None
         received = run.state.received
         self.outbox.put(Acknowledged(run.state.run_id, received, min(self._safe_sequence, received)))
 
@@ -261,13 +295,14 @@ class Writer:
         Raises:
             Failure: BUFFER_FULL if it stays behind.
         """
-        try:
-            async with asyncio.timeout(STALL_SECONDS):
-                while not self._numbers and len(self._unsafe) >= self._limits.buffer_size:
-                    self._room.clear()
-                    await self._room.wait()
-        except TimeoutError:
-            raise _buffer_full() from None
+        if not self._numbers and len(self._unsafe) >= self._limits.buffer_size:
+            try:
+                async with asyncio.timeout(STALL_SECONDS):
+                    while len(self._unsafe) >= self._limits.buffer_size:
+                        self._room.clear()
+                        await self._room.wait()
+            except TimeoutError:
+                raise _buffer_full() from None
         if not await self._runs.store.room(STALL_SECONDS):
             raise _buffer_full()
         run.heard()

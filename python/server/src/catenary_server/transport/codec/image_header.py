@@ -55,13 +55,13 @@ def _jpeg_size(data: memoryview) -> tuple[int, int]:
             raise ValueError("a marker is missing")
         marker = data[position + 1]
         if marker in _START_OF_FRAME:
-            return _big(data, position + 7, 2), _big(data, position + 5, 2)
+            return data[position + 7] << 8 | data[position + 8], data[position + 5] << 8 | data[position + 6]
         if marker == 0xFF:  # noqa: PLR2004 - a fill byte
             position += 1
         elif marker in _STANDALONE:
             position += 2
         else:
-            position += 2 + max(_big(data, position + 2, 2), 2)
+            position += 2 + max(data[position + 2] << 8 | data[position + 3], 2)
 
 
 def _webp_size(data: memoryview) -> tuple[int, int]:
