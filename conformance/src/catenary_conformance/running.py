@@ -6,15 +6,11 @@ import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
-from catenary.v1.training_pb2 import (
-    TRAIN_STATUS_CANCELLED,
-    TRAIN_STATUS_COMPLETED,
-    TRAIN_STATUS_FAILED,
-    TRAINER_TYPE_GRADIENT,
-    TrainResponse,
-)
-from catenary.v1.training_requests_pb2 import StopTrainRequest, TrainRequest
+from catenary.v1.training_pb2 import TRAINER_TYPE_GRADIENT, TrainResponse
+from catenary.v1.training_requests_pb2 import GetTrainStatusRequest, StopTrainRequest, TrainRequest
 from catenary_conformance import rpcs
+from catenary_conformance.progress import TERMINAL
+from catenary_conformance.target import WORK_SECONDS
 from catenary_conformance.workload import ENDLESS
 
 if TYPE_CHECKING:
@@ -23,9 +19,6 @@ if TYPE_CHECKING:
     from catenary_conformance.conversation import Stream
     from catenary_conformance.target import Target
     from catenary_conformance.workload import Workload
-
-TERMINAL = frozenset({TRAIN_STATUS_COMPLETED, TRAIN_STATUS_FAILED, TRAIN_STATUS_CANCELLED})
-"""States of a run that are final."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,6 +50,17 @@ class Running:
         assert message.run_id == self.first.run_id
         assert message.status not in TERMINAL, f"the run ended: {message}"
 
+    def goes_on_for(self, *, events: int) -> None:
+        """Wait for events that happen after now, not for those that are on their way already.
+
+        Raises:
+            AssertionError: the run has ended.
+        """
+        request = GetTrainStatusRequest(session_id=self.session_id)
+        now = rpcs.GET_TRAIN_STATUS.ok(self.target, request).latest_progress.sequence
+        while self.stream.received[-1].sequence < now + events:
+            self.still_goes_on()
+
     def stop(self) -> list[TrainResponse]:
         """Stop it; what came on its stream until the end."""
         rpcs.STOP_TRAIN.ok(self.target, StopTrainRequest(session_id=self.session_id))
@@ -65,17 +69,20 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(target: Target, workload: Workload, **fields: object) -> Iterator[Running]:
+def running(
+    target: Target, workload: Workload, *, timeout: float = WORK_SECONDS, **fields: object
+) -> Iterator[Running]:
     """A gradient run in a session of its own; the session is closed behind the case.
 
     Args:
         target: the server.
         workload: what to train.
+        timeout: deadline of the Train stream in seconds.
         fields: further fields of the request.
     """
     session_id = workload.trained(epochs=ENDLESS)
     request = TrainRequest(session_id=session_id, trainer_type=TRAINER_TYPE_GRADIENT, **fields)  # type: ignore[arg-type] # of the message
-    with rpcs.TRAIN.open(target, request) as stream:
+    with rpcs.TRAIN.open(target, request, timeout=timeout) as stream:
         first = stream.receive()
         assert first is not None, f"the run did not start: {stream.answer}"
         yield Running(target, session_id, request, stream, first)

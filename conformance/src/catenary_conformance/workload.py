@@ -21,8 +21,11 @@ from catenary.v1.discovery_service_pb2 import (
     GetTrainingCapabilitiesRequest,
 )
 from catenary.v1.inference_pb2 import InputBatch
+from catenary.v1.inference_requests_pb2 import InferenceRequest
+from catenary.v1.pipeline_pb2 import PipelineConfig
 from catenary.v1.pipeline_requests_pb2 import (
     GetPipelineInputsRequest,
+    LoadPipelineRequest,
     LoadPipelineWeightsRequest,
     SavePipelineRequest,
 )
@@ -189,6 +192,22 @@ class Workload:
         rpcs.LOAD_WEIGHTS.ok(
             self._target, LoadPipelineWeightsRequest(session_id=session_id, weights_path=self.weights_path)
         )
+
+    def load_pipeline(self, session_id: str) -> None:
+        """Load the pipeline of the train run, without weights."""
+        pipeline = PipelineConfig(config_bytes=canonical(self.pipeline))
+        rpcs.LOAD_PIPELINE.ok(self._target, LoadPipelineRequest(session_id=session_id, pipeline=pipeline))
+
+    def outputs(self, session_id: str, *, of: str = "", seed: int = 0) -> dict[str, Tensor]:
+        """What the pipeline of a session gives for inputs that fit it; always the same for the same weights.
+
+        Args:
+            session_id: the session.
+            of: session that is asked what fits; by default the same.
+            seed: of the inputs.
+        """
+        request = InferenceRequest(session_id=session_id, inputs=self.inputs(of or session_id, seed=seed))
+        return dict(rpcs.INFER.ok(self._target, request).outputs)
 
     def train(self, session_id: str, phase: TrainerType.ValueType) -> None:
         """Train a phase to its end.

@@ -10,12 +10,11 @@ from catenary.v1.pipeline_requests_pb2 import GetPipelineInputsRequest
 from catenary_conformance import rpcs
 from catenary_conformance.graphs import NodeTypes, connection, node
 from catenary_conformance.requirement import capability, requirement
-from catenary_conformance.workload import Json
 
 if TYPE_CHECKING:
     from catenary_conformance.cases.pipelines.conftest import Pipelines
     from catenary_conformance.target import Target
-    from catenary_conformance.workload import Workload
+    from catenary_conformance.workload import Json, Workload
 
 
 @pytest.fixture(scope="module")
