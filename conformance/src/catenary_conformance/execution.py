@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Verbosity, settings
 
 from catenary_conformance.answer import WrongAnswer
 from catenary_conformance.contract import ANY_RPC
@@ -45,6 +45,8 @@ class Execution:
             derandomize=False,
             print_blob=False,
             max_examples=20,
+            report_multiple_bugs=False,
+            verbosity=Verbosity.quiet,
             suppress_health_check=list(HealthCheck),
         )
         settings.load_profile(PROFILE)

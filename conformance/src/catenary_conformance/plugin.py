@@ -31,12 +31,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--tls-key", metavar="FILE", type=Path, help="key of --tls-cert (PEM)")
     group.addoption("--token", metavar="TOKEN", default="", help="token that has every scope")
     group.addoption("--second-token", metavar="TOKEN", default="", help="such a token of another principal")
+    group.addoption("--low-token", metavar="TOKEN", default="", help="token with the scope discovery.read alone")
     group.addoption("--service-alias", metavar="NAME", default="", help="service that has all RPCs of catenary.v1")
     group.addoption("--profile", default="", help="core, train, infer, telemetry or full; by default what is claimed")
     group.addoption("--budget", metavar="SECONDS", type=float, default=60.0, help="time that the run may take")
     group.addoption("--time-factor", metavar="F", type=float, default=1.0, help="what every deadline is multiplied by")
     group.addoption("--seed", metavar="N", type=int, default=0, help="seed of everything drawn at random")
-    group.addoption("--trainrun", metavar="NAME", default="", help="train run with losses; by default one that is listed")
+    group.addoption(
+        "--trainrun", metavar="NAME", default="", help="train run with losses; by default one that is listed"
+    )
     group.addoption("--plugin", metavar="NAME", default="", help="plugin that sessions of the target may load")
     group.addoption("--destructive", action="store_true", help="also what can take the target down or fill it up")
 
@@ -66,6 +69,7 @@ def _settings(config: pytest.Config) -> Settings:
         tls_key=config.getoption("--tls-key"),
         token=config.getoption("--token"),
         second_token=config.getoption("--second-token"),
+        low_token=config.getoption("--low-token"),
         service_alias=config.getoption("--service-alias"),
         time_factor=config.getoption("--time-factor"),
     )

@@ -112,7 +112,7 @@ def _rules(image: Image, name: str, path: str, above: tuple[str, ...]) -> Iterat
         if rules is not None:
             yield from _field_rules(rules, here)
         inner = _inner_message(image, field)
-        if inner:
+        if inner and not _inside_ignored(rules):
             yield from _rules(image, inner, here, (*above, name))
 
 
@@ -147,6 +147,10 @@ def _typed_rules(rules: Message, path: str, above: tuple[str, ...]) -> Iterator[
                     yield from _typed_rules(inner_rules, path, (*here, inner.name))
         else:
             yield Rule(path, ".".join(here), _place(here), value)
+
+
+def _inside_ignored(rules: Any) -> bool:  # noqa: ANN401 - a message of the image's own pool, or None
+    return rules is not None and _IGNORED in (rules.map.values.ignore, rules.repeated.items.ignore)
 
 
 def _inner_message(image: Image, field: FieldDescriptorProto) -> str:

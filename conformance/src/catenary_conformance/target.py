@@ -57,6 +57,8 @@ class Settings:
     token: str = ""
     second_token: str = ""
     """Of another principal, for what needs two tenants."""
+    low_token: str = ""
+    """With the scope `discovery.read` alone."""
     service_alias: str = ""
     """Full name of a service that has the RPCs of all services of `catenary.v1` under its own name."""
     time_factor: float = 1.0

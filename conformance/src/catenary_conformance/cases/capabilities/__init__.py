@@ -1,0 +1,1 @@
+"""What a server claims, and whether it is so."""
