@@ -134,8 +134,9 @@ export class LiveState {
   }
 }
 
+/** A batch if it brings images: of those that are left out for this viewer, only what they are is told. */
 function withImages(batch: BatchData | undefined): BatchData | undefined {
-  return batch !== undefined && batch.images.length > 0 ? batch : undefined;
+  return batch?.images.some((image) => image.imageBytes.length > 0) === true ? batch : undefined;
 }
 
 function performanceView(figures: PerformanceData): PerformanceView {

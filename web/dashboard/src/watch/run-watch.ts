@@ -13,7 +13,7 @@ import {
   type WatchRunResponse,
 } from "@catenary/contract/catenary/telemetry/v1/watch_pb";
 import { CallFailed, type Fault } from "../rpc/fault";
-import { LINK_LOST } from "../rpc/stream-call";
+import { LINK_LOST, type StreamCall } from "../rpc/stream-call";
 import type { StreamLink } from "../rpc/streams";
 import { History } from "./history";
 import { LiveState } from "./live-state";
@@ -22,12 +22,16 @@ import { TilePlayer } from "./tile-player";
 import type { WatchPhase, WatchUpdate } from "./view";
 
 const METHOD = "/catenary.telemetry.v1.TelemetryService/WatchRun";
+/** Messages under way, and how many of them are given back together: a page may say only so much in a second. */
 const LIVE_CREDIT = 4;
+const LIVE_TOGETHER = 2;
 const HISTORY_CREDIT = 64;
+const HISTORY_TOGETHER = 16;
 const SNAPSHOT_POINTS = 4_000;
 const CURVES_EVERY_MS = 100;
 const FIGURES_EVERY_MS = 50;
 const QUIET_MS = 250;
+const MOMENT_MS = 2;
 
 type Post = (update: WatchUpdate, transfer: Transferable[]) => void;
 
@@ -112,8 +116,9 @@ export class RunWatch {
         const call = this.#link.open(METHOD, bytes, credit);
         signal.addEventListener("abort", () => call.cancel(), { once: true });
         try {
+          const giveBack = together(call, resumes ? HISTORY_TOGETHER : LIVE_TOGETHER);
           for await (const message of call) {
-            take(fromBinary(WatchRunResponseSchema, message), () => call.credit());
+            take(fromBinary(WatchRunResponseSchema, message), giveBack);
           }
           return;
         } catch (error) {
@@ -202,4 +207,24 @@ export class RunWatch {
     const quiet = performance.now() - this.#historyHeardAt >= QUIET_MS;
     return this.#hasSnapshot && (quiet || this.#told.phase === "live") ? "live" : "catching-up";
   }
+}
+
+/** Gives credit back for several messages at once, or after a moment for those that there are. */
+function together(call: StreamCall, most: number): () => void {
+  let owed = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const give = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    call.credit(owed);
+    owed = 0;
+  };
+  return () => {
+    owed += 1;
+    if (owed >= most) {
+      give();
+    } else {
+      timer ??= setTimeout(give, MOMENT_MS);
+    }
+  };
 }
