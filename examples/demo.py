@@ -148,8 +148,10 @@ def _server(address: str | None, folder: Path) -> Iterator[str]:
     if address is not None:
         yield address
         return
-    arguments = ["--artifacts", str(folder / "artifacts"), "--data", str(folder)]
+    dashboard = folder / "dashboard.url"
+    arguments = ["--artifacts", str(folder / "artifacts"), "--data", str(folder), "--dashboard-file", str(dashboard)]
     with local_server(folder / "server.log", arguments) as started:
+        console.print(f"dashboard    {dashboard.read_text().strip()} shows the trainings while this runs")
         yield started
 
 
@@ -194,6 +196,8 @@ def main(*, data: Path | None, output: Path, address: str | None, epochs: int | 
     for detection in (before, deep_svdd, rx):
         console.print(f"{detection.name}: ROC AUC {roc_auc(detection.scores, truth):.3f}")
     console.print(f"picture      {output / 'detections.png'}")
+    if address is None:
+        console.print(f"look again   catenary serve --only telemetry --telemetry {output / 'telemetry'}")
     console.print(f"finished in {time.monotonic() - started:.0f} s")
 
 

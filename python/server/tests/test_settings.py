@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from catenary_server.settings import MEBIBYTE, Settings, SettingsError
+from catenary_server.settings import MEBIBYTE, DashboardSettings, Settings, SettingsError
 from catenary_server.transport.settings import CallLimits
 
 if TYPE_CHECKING:
@@ -66,3 +66,20 @@ def test_a_socket_has_a_path_that_the_system_takes(tmp_path: Path) -> None:
     settings(tmp_path, unix_socket=tmp_path / "s").check()
     with pytest.raises(SettingsError, match="--unix-socket"):
         settings(tmp_path, unix_socket=tmp_path / ("s" * 108)).check()
+
+
+def test_grpc_and_the_dashboard_have_a_port_each(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--dashboard-port"):
+        settings(tmp_path, port=50080, dashboard=DashboardSettings(port=50080)).check()
+    settings(tmp_path, port=0, dashboard=DashboardSettings(port=0)).check()
+
+
+@pytest.mark.parametrize("name", ["runs.example.org", "gpu:8443", "https://runs.example.org", "[::1]:8080"])
+def test_names_of_the_dashboard_are_hosts_or_origins(tmp_path: Path, name: str) -> None:
+    settings(tmp_path, dashboard=DashboardSettings(hosts=(name,))).check()
+
+
+@pytest.mark.parametrize("name", ["", "*", "https://runs.example.org/path", "user@host"])
+def test_other_names_of_the_dashboard_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match="--dashboard-host"):
+        settings(tmp_path, dashboard=DashboardSettings(hosts=(name,))).check()

@@ -77,6 +77,9 @@ def default_configs() -> tuple[Path, ...]:
     help="Name under which browsers reach the dashboard, beside the address itself: NAME, NAME:PORT, or the whole "
     "https://NAME of a proxy in front; repeatable.",
 )
+@click.option(
+    "--dashboard-file", type=FILE, help="File to write the dashboard's address to, once requests are answered."
+)
 @click.option("--no-dashboard", is_flag=True, help="Serve no dashboard.")
 @click.option("--insecure", is_flag=True, help="Listen on a network address without encryption or authentication.")
 @click.option("--tls-cert", type=FILE, help="Certificate in PEM, its intermediates behind it; with --tls-key.")
@@ -332,7 +335,7 @@ def _dashboard(options: dict[str, Any]) -> DashboardSettings | None:
     port = options["dashboard_port"]
     if port is None:
         port = DASHBOARD_PORT if options["port"] else 0
-    return DashboardSettings(port=port, hosts=options["dashboard_hosts"])
+    return DashboardSettings(port=port, hosts=options["dashboard_hosts"], file=options["dashboard_file"])
 
 
 def _telemetry(options: dict[str, Any]) -> TelemetrySettings:

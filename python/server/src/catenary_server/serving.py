@@ -99,7 +99,10 @@ def _dashboard(settings: Settings, access: Access, front: FrontEnd, sizes: Messa
         ssl=access.ssl_context(),
         sizes=sizes,
     )
-    return WebServer(web, front)
+    server = WebServer(web, front)
+    if not server.built:
+        log.warning("the dashboard has no pages yet: run `nox -s web` in the checkout of the sources")
+    return server
 
 
 def announce(settings: Settings, addresses: Addresses) -> None:
@@ -107,7 +110,9 @@ def announce(settings: Settings, addresses: Addresses) -> None:
     address = f"{settings.host}:{addresses.port}"
     log.info("Server started successfully", extra={"address": address})
     log.info("Waiting for incoming connections...")
-    if addresses.dashboard is not None:
+    if settings.dashboard is not None and addresses.dashboard is not None:
         log.info("Dashboard: %s", addresses.dashboard)
+        if settings.dashboard.file is not None:
+            settings.dashboard.file.write_text(f"{addresses.dashboard}\n")
     if settings.port_file is not None:
         settings.port_file.write_text(f"{address}\n")

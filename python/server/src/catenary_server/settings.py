@@ -48,10 +48,12 @@ class DashboardSettings:
     Attributes:
         port: where it is served; 0 takes a free one.
         hosts: names under which people reach it, beside the address that the server listens on.
+        file: gets its address, once requests are answered.
     """
 
     port: int = 0
     hosts: tuple[str, ...] = ()
+    file: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
