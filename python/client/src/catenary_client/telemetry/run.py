@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final, Self
 
 from catenary.telemetry.v1 import command_pb2, telemetry_pb2, training_pb2
+from catenary_client.telemetry.batches import take_batch
 from catenary_client.telemetry.configuration import registration_of, training_config
 from catenary_client.telemetry.control import Commands, Control
 from catenary_client.telemetry.delivery import Delivery, now_ms
@@ -15,11 +16,9 @@ from catenary_client.telemetry.events import ending, epoch_event, result_event, 
 from catenary_client.telemetry.faults import TelemetryError, TelemetryOverflow, TrainingStopped
 from catenary_client.telemetry.link import Address
 from catenary_client.telemetry.open_runs import OPEN_RUNS
-from catenary_client.telemetry.predictions import take_scores
-from catenary_client.telemetry.records import Batch, Scalars
+from catenary_client.telemetry.records import Scalars
 from catenary_client.telemetry.settings import TelemetrySettings, default_spill_root
 from catenary_client.telemetry.speed import Plan, Speedometer
-from catenary_client.telemetry.tiles import own_copy, snapshot
 from catenary_wire import names
 
 if TYPE_CHECKING:
@@ -31,15 +30,12 @@ if TYPE_CHECKING:
 
     from catenary_client.telemetry.delivery import RunReport
     from catenary_client.telemetry.predictions import Prediction
-    from catenary_client.telemetry.records import Event, Tiles
+    from catenary_client.telemetry.records import Event
     from catenary_client.telemetry.settings import OnFull, OnStop
     from catenary_client.telemetry.tiles import ArrayLike
 
 _LOG = logging.getLogger(__name__)
-_NO_TILES: Final[tuple[Tiles, int]] = ((), 0)
 _SCALAR_BYTES: Final = 160
-_BATCH_BYTES: Final = 1024
-_MOST_SAMPLES: Final = 64
 _MOST_NAME_BYTES: Final = 128
 
 _RUNNING: Final = training_pb2.TRAINING_STATUS_RUNNING
@@ -240,29 +236,19 @@ class Run:
         self.step_count = self.step_count + 1 if step is None else step
         index = self._batch_index if batch_idx is None else batch_idx
         self._batch_index = index + 1
-        if images is None or self.step_count % self._settings.image_every:
-            tiles, size = _NO_TILES
-        else:
-            tiles, size = snapshot(images, self._settings.tiles)
-        samples = len(tiles) or _MOST_SAMPLES
-        shown = images if predictions is None else predictions
-        batch = Batch(
-            epoch=self.epoch if epoch is None else epoch,
-            index=index,
-            size=batch_size if batch_size is not None else 0 if shown is None else len(shown),
-            step=self.step_count,
-            time_ms=time.time_ns() // 1_000_000,
-            loss=loss if type(loss) is float else float(loss),
-            accuracy=accuracy if type(accuracy) is float else float(accuracy),
-            predictions=None if predictions is None else take_scores(predictions, samples),
-            ground_truth=None if ground_truth is None else own_copy(ground_truth)[:samples],
-            tiles=tiles,
-            image_bytes=size,
-            ready=not tiles or isinstance(tiles[0], bytes),
+        batch = take_batch(
+            self.epoch if epoch is None else epoch,
+            index,
+            self.step_count,
+            loss,
+            accuracy,
+            images,
+            predictions,
+            ground_truth,
+            batch_size,
+            0 if self.step_count % self._settings.image_every else self._settings.tiles,
         )
-        if not tiles or not self._ring.put_images(batch):
-            batch.without_images()
-            self._ring.put_small(batch, _BATCH_BYTES)
+        self._ring.put_batch(batch)
         return self._boundary()
 
     def log_scalars(self, values: Mapping[str, float], *, step: int | None = None) -> None:
