@@ -5,7 +5,18 @@ export function runPath(id: string): string {
   return `/runs/${encodeURIComponent(id)}/`;
 }
 
-/** The page that compares runs. */
+/** The page that compares runs, before any is chosen. */
+export const COMPARE_PATH = "/compare";
+
+/** The page that compares these runs. */
 export function comparePath(ids: readonly string[]): string {
-  return `/compare?runs=${ids.map(encodeURIComponent).join(",")}`;
+  return `${COMPARE_PATH}?runs=${ids.map(encodeURIComponent).join(",")}`;
+}
+
+/** The page of the server's sessions. */
+export const SESSIONS_PATH = "/sessions";
+
+/** The page of one session. */
+export function sessionPath(id: string): string {
+  return `${SESSIONS_PATH}/${encodeURIComponent(id)}/`;
 }
