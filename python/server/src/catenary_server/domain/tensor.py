@@ -33,7 +33,11 @@ class DType(enum.StrEnum):
     @property
     def numpy(self) -> np.dtype[Any]:
         """The numpy type, little-endian."""
-        return np.dtype(self.value).newbyteorder("<")
+        return _NUMPY[self]
+
+
+_NUMPY: dict[DType, np.dtype[Any]] = {dtype: np.dtype(dtype.value).newbyteorder("<") for dtype in DType}
+_DTYPES = {numpy: dtype for dtype, numpy in _NUMPY.items()}
 
 
 class TensorForm(Protocol):
@@ -88,10 +92,9 @@ class Tensor:
         Raises:
             Failure: TENSOR_DTYPE if the contract has no such element type.
         """
-        try:
-            dtype = DType(array.dtype.name)
-        except ValueError:
-            raise Failure(Reason.TENSOR_DTYPE, f"no tensor of element type {array.dtype} can be sent") from None
+        dtype = _DTYPES.get(array.dtype.newbyteorder("<"))
+        if dtype is None:
+            raise Failure(Reason.TENSOR_DTYPE, f"no tensor of element type {array.dtype} can be sent")
         contiguous = np.ascontiguousarray(array, dtype=dtype.numpy)
         return Tensor(dtype, array.shape, contiguous.reshape(-1).view(np.uint8).data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 
 import torch
@@ -27,6 +28,7 @@ def accelerator_in_use() -> bool:
     return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
 
+@functools.cache
 def choose_device(name: str) -> torch.device:
     """The device of that name; empty or `auto` = the first accelerator, or the CPU without one.
 

@@ -63,10 +63,17 @@ def as_torch(tensor: Tensor) -> torch.Tensor:
     dtype = _TORCH_TYPES[tensor.dtype]
     if tensor.nbytes == 0:
         return torch.empty(tensor.shape, dtype=dtype)
+    return torch.frombuffer(tensor.data, dtype=dtype).reshape(tensor.shape)
+
+
+def _hear_warning() -> None:
+    """Payloads are read-only on purpose. Torch has no read-only tensors and says so once in a process: now."""
     with warnings.catch_warnings():
-        # Payloads are read-only on purpose; torch has no read-only tensors and warns once in a process.
         warnings.filterwarnings("ignore", message="The given buffer is not writable", category=UserWarning)
-        return torch.frombuffer(tensor.data, dtype=dtype).reshape(tensor.shape)
+        torch.frombuffer(b"\0", dtype=torch.uint8)
+
+
+_hear_warning()
 
 
 def _as_tensor(value: torch.Tensor) -> Tensor:

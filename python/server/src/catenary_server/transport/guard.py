@@ -23,7 +23,7 @@ from catenary_server.transport.interceptors.sizes import check_size
 from catenary_wire.payloads import Payloads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
     from google.protobuf.message import Message
 
@@ -112,7 +112,7 @@ class Guard:
         """Let those call `path` who may call `method`."""
         self._demands[path] = method
 
-    def screened(self, handlers: grpc.GenericRpcHandler[bytes, bytes]) -> Screen:
+    def screened(self, handlers: Iterable[grpc.GenericRpcHandler[bytes, bytes]]) -> Screen:
         """Handlers that do not take in the request of somebody who may not call them."""
         return Screen(handlers, self._demands, self._authenticator)
 

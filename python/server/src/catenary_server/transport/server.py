@@ -58,7 +58,7 @@ class GrpcServer:
             generic.append(reflection.reflection_handlers((*self._services[1:], health.SERVICE_NAME)))
             if not settings.loopback:
                 guard.demand(reflection.PATH, contract_methods()[DESCRIBE])
-        self._server.add_generic_rpc_handlers(tuple(guard.screened(each) for each in generic))
+        self._server.add_generic_rpc_handlers((guard.screened(generic),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     async def start(self) -> int:

@@ -10,7 +10,7 @@ from catenary_server.domain.failure import Failure
 from catenary_server.transport.interceptors.failures import refuse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
     from grpc.aio import ServicerContext
 
@@ -26,15 +26,18 @@ class Screen(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic in the
     nobody reads.
 
     Args:
-        handlers: what answers those who may call.
+        handlers: what answers those who may call; the first that knows a path does.
         methods: by path, the RPC whose scope a caller must have.
         authenticator: knows the callers.
     """
 
     def __init__(
-        self, handlers: grpc.GenericRpcHandler[Any, Any], methods: Mapping[str, Method], authenticator: Authenticator
+        self,
+        handlers: Iterable[grpc.GenericRpcHandler[Any, Any]],
+        methods: Mapping[str, Method],
+        authenticator: Authenticator,
     ) -> None:
-        self._handlers = handlers
+        self._handlers = tuple(handlers)
         self._methods = methods
         self._authenticator = authenticator
 
@@ -47,7 +50,8 @@ class Screen(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic in the
                 self._authenticator.authenticate(method, dict(handler_call_details.invocation_metadata))
             except Failure as failure:
                 return _refusing(failure, path)
-        return self._handlers.service(handler_call_details)
+        found = (handlers.service(handler_call_details) for handlers in self._handlers)
+        return next((handler for handler in found if handler is not None), None)
 
 
 def _refusing(failure: Failure, path: str) -> grpc.RpcMethodHandler[bytes, bytes]:
