@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import multiprocessing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 from fitting import make
 from matplotlib import image
+from torch import distributed
 
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.nodes.telemetry_monitor import TelemetryMonitor
@@ -107,3 +109,24 @@ def test_a_folder_that_cannot_be_made_is_reported_without_its_place(tmp_path: Pa
 def test_nothing_connected_records_nothing(tmp_path: Path) -> None:
     assert make(TelemetryMonitor, output_dir=str(tmp_path / "out"))() == {}
     assert not (tmp_path / "out").exists()
+
+
+def _record_as(rank: int, folder: Path) -> None:
+    """One of two processes that share a run."""
+    meeting = (folder / "meeting").as_uri()
+    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    try:
+        make(TelemetryMonitor, output_dir=str(folder)).train()(metrics={"a.value": torch.tensor(float(rank))})
+        distributed.barrier()
+    finally:
+        distributed.destroy_process_group()
+
+
+def test_processes_that_share_a_run_write_one_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    other = multiprocessing.get_context("fork").Process(target=_record_as, args=(1, tmp_path))
+    other.start()
+    _record_as(0, tmp_path)
+    other.join(60)
+    assert other.exitcode == 0
+    assert values(tmp_path) == [("a.value", 0.0, "train", None, 0)]

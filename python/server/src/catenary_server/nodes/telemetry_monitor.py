@@ -6,6 +6,7 @@ from pathlib import Path  # noqa: TC003 - the parameters read their annotations
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from torch import distributed
 
 from catenary_server.domain.node import NodeCategory, PortSpec
 from catenary_server.domain.tensor import DType
@@ -38,6 +39,7 @@ class TelemetryMonitor(Node[TelemetryMonitorParams]):
     Any number of connections may end in each of its ports; what they bring is recorded under `<node>.<port>`. Each line
     of the record is an object with `name`, `value` (or `tile`, the file of a picture), `stage` (`train` or
     `inference`), `epoch` (of a run; null otherwise), `step` (counted from 0 in each stage) and `time` (Unix seconds).
+    Where devices share the batches of a run, the record is of the first one's share.
     """
 
     declaration = Declaration(
@@ -82,7 +84,7 @@ class TelemetryMonitor(Node[TelemetryMonitorParams]):
         stage: Literal["train", "inference"] = "train" if self.training else "inference"
         step = self._steps.get(stage, 0)
         self._steps[stage] = step + 1
-        if step % self.params.every == 0:
+        if step % self.params.every == 0 and _writes_records():
             place = Place(stage, self._epoch if self.training else None, step)
             self._log.write_numbers(place, {name: float(value) for name, value in (metrics or {}).items()})
             if self.params.max_tiles:
@@ -98,3 +100,8 @@ class TelemetryMonitor(Node[TelemetryMonitorParams]):
         finite = shown[shown.isfinite()]
         low, high = (finite.min(), finite.max()) if finite.numel() else (shown.new_zeros(()), shown.new_ones(()))
         return ((shown - low) / (high - low).clamp_min(torch.finfo(shown.dtype).tiny)).nan_to_num(0).clamp(0, 1)
+
+
+def _writes_records() -> bool:
+    """Whether this is the only process that has the node, or the first of several: they have one record."""
+    return not (distributed.is_available() and distributed.is_initialized() and distributed.get_rank())
