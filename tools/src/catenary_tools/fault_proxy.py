@@ -8,7 +8,9 @@ import threading
 from typing import Self
 
 SECONDS = 30.0
-_CHUNK_BYTES = 16384
+_CHUNK_BYTES = 256 * 1024
+_SLOW_CHUNK_BYTES = 16384
+"""A slow connection delivers little at a time."""
 
 
 class FaultProxy:
@@ -58,7 +60,7 @@ class FaultProxy:
         self._bytes_per_second = bytes_per_second
 
     async def _start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_CHUNK_BYTES)
         self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def _stop(self) -> None:
@@ -79,7 +81,7 @@ class FaultProxy:
             writer.transport.abort()
             return
         try:
-            far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
+            far_reader, far_writer = await asyncio.open_connection(self._host, self._port, limit=_CHUNK_BYTES)
         except OSError:
             writer.transport.abort()
             return
@@ -91,7 +93,7 @@ class FaultProxy:
 
     async def _forward(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, counted: bool) -> None:
         with contextlib.suppress(OSError):
-            while data := await source.read(_CHUNK_BYTES):
+            while data := await source.read(_SLOW_CHUNK_BYTES if self._bytes_per_second else _CHUNK_BYTES):
                 target.write(data)
                 await target.drain()
                 if counted:
