@@ -107,6 +107,26 @@ def web(session: nox.Session) -> None:
 
 
 @nox.session
+def e2e(session: nox.Session) -> None:
+    """Use every page of the dashboard in a real Chromium, against a real server and a real training.
+
+    Arguments go to vitest; `-- --pictures FOLDER` keeps pictures of the pages, light and dark.
+    """
+    prepare(session)
+    folder = ROOT / "web" / "dashboard"
+    web_packages(session, folder)
+    session.run("npm", "run", "build", "--silent", "--prefix", str(folder), external=True)
+    arguments = list(session.posargs)
+    environment = {"CATENARY_PROGRAM": str(BIN / "catenary"), "CATENARY_PYTHON": str(BIN / "python")}
+    if "--pictures" in arguments:
+        place = arguments.index("--pictures")
+        environment["CATENARY_PICTURES"] = str(Path(arguments[place + 1]).absolute())
+        del arguments[place : place + 2]
+    command = ["npm", "run", "e2e", "--silent", "--prefix", str(folder), "--", *arguments]
+    session.run(*command, env=environment, external=True)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """The main job: serve, train a detector remotely, save, restore, infer, and say how good it is.
 

@@ -30,4 +30,5 @@ export default tseslint.config(
       ],
     },
   },
+  { files: ["**/*.test.ts"], rules: { "max-lines-per-function": "off" } }, // a describe holds all of its tests
 );

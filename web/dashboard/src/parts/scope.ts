@@ -6,5 +6,14 @@ import { connection } from "../rpc/port";
  */
 export function useScope(scope: string): boolean {
   const now = connection.value;
-  return now.phase !== "live" || now.scopes.includes(scope);
+  return now.phase !== "live" || permits(now.scopes, scope);
+}
+
+/** Whether scopes such as `telemetry.read`, `*.read` or `*.*` include one. */
+export function permits(granted: readonly string[], scope: string): boolean {
+  const [area, access] = scope.split(".");
+  return granted.some((each) => {
+    const [grantedArea, grantedAccess] = each.split(".");
+    return (grantedArea === "*" || grantedArea === area) && (grantedAccess === "*" || grantedAccess === access);
+  });
 }
