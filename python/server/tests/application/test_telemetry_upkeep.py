@@ -300,11 +300,15 @@ async def test_a_run_outlives_a_disk_that_has_no_room_even_for_its_index(tmp_pat
         again = Registration(run_id="run", resume_token=registered.resume_token)
         with full_disk():
             registered.run.on_failed(Failure(Reason.DISK_FULL, "the disk is full"))
+            with pytest.raises(Failure) as refused:
+                await telemetry.registrations.register("ann", again)
+            assert refused.value.reason is Reason.DISK_FULL
             for _ in range(2):
                 await telemetry.upkeep.settle()
                 with pytest.raises(Failure) as refused:
                     await telemetry.registrations.register("ann", again)
                 assert refused.value.reason in (Reason.DISK_FULL, Reason.STORAGE_IO)
+            telemetry.runs.refuse_unread("another")
         await telemetry.upkeep.settle()
         taken_over = await telemetry.registrations.register("ann", again)
         assert (taken_over.taken_over, taken_over.writer_epoch) == (True, 2)
@@ -324,3 +328,13 @@ async def test_a_server_that_starts_on_a_full_disk_has_its_runs_once_there_is_ro
     await telemetry.upkeep.settle()
     assert (await telemetry.registrations.register("ann", Registration(run_id="run", resume_token=token))).taken_over
     await starting.__aexit__(None, None, None)
+
+
+async def test_a_new_run_that_found_no_room_can_be_registered_once_there_is_some(tmp_path: Path) -> None:
+    async with opened(tmp_path) as telemetry:
+        with full_disk(), pytest.raises(Failure) as refused:
+            await telemetry.registrations.register("ann", Registration(run_id="run"))
+        assert refused.value.reason is Reason.DISK_FULL
+        await telemetry.upkeep.settle()
+        registered = await telemetry.registrations.register("ann", Registration(run_id="run"))
+        assert (registered.writer_epoch, registered.taken_over) == (1, False)

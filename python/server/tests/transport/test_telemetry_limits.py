@@ -219,3 +219,34 @@ async def test_an_index_that_cannot_be_read_is_told(served: Served) -> None:
     with pytest.raises(Failure) as failed:
         await served.telemetry.upkeep.series(run, ["batch_loss"], (None, None), 10)
     assert failed.value.reason is Reason.STORAGE_IO
+
+
+async def test_arrivals_are_acknowledged_together_and_none_waits_for_the_next(tmp_path: Path) -> None:
+    async with serving(tmp_path, TelemetryLimits(credit_images=8)) as served:
+        trainer = await Trainer.register(served)
+        for index in range(3):
+            last = await trainer.send(batch_data=batch(index, images=1))
+        await trainer.until(lambda response: response.ack.received_sequence == last)
+        for index in range(3, 43):
+            last = await trainer.send(batch_data=batch(index, images=1))
+        await trainer.until_durable(last)
+        assert {response.ack.success for response in trainer.seen if response.HasField("ack")} == {True}
+        await trainer.finish()
+
+
+async def test_a_server_that_is_drained_ends_the_streams_that_there_are(served: Served) -> None:
+    request = registration_pb2.RegisterTrainingSessionRequest(session_id="silent")
+    await served.stub.RegisterTrainingSession(request, timeout=DEADLINE)
+    trainer = await Trainer.register(served)
+    await trainer.send(batch_data=batch())
+    await trainer.until_durable()
+    served.telemetry.drain()
+    assert (await to_the_end(trainer.call))[1] == "DRAINING"
+
+
+async def test_a_writer_that_never_speaks_is_told_so(tmp_path: Path) -> None:
+    async with serving(tmp_path, TelemetryLimits(heartbeat_interval=0.02)) as served:
+        call = served.stub.StreamTelemetry()
+        said, reason = await to_the_end(call)
+        assert reason == "HEARTBEAT_LOST"
+        assert [message.WhichOneof("payload") for message in said] == ["error"]

@@ -117,6 +117,7 @@ class Publication:
                 await self._record()
             except Failure as failure:
                 log.warning("telemetry of run %s is lost: %s", self._run.run_id, failure.message)
+                self._run.announced.set()
             if self._is_told or delay is None:
                 break
             await asyncio.sleep(delay)
