@@ -91,11 +91,32 @@ async def test_data_that_cannot_be_trained_on_is_refused_before_a_run_begins(
     assert session.state is SessionState.READY
 
 
+async def test_a_request_with_data_needs_no_trainrun_for_statistics(app: Application) -> None:
+    session = app.session()
+    await app.pipelines.load_bytes(session, content())
+    request = TrainRequest(phase=Phase.STATISTICAL, data=content({"source": "synthetic"}))
+    assert (await trained(app, session, request))[-1].status is TrainStatus.COMPLETED
+
+
+async def test_the_final_event_stands_where_its_stage_stood(app: Application) -> None:
+    session = await app.loaded()
+    app.runtime.plan = (
+        Progress(epoch=1, batch_index=3, global_step=8),
+        Progress(stage=Stage.VALIDATE, epochs_done=2),
+        "done",
+    )
+    *_, last = await trained(app, session)
+    assert (last.stage, last.epoch, last.batch_index, last.global_step) == (Stage.TRAIN, 1, 3, 8)
+    assert last.epochs_done == 2
+
+
 async def test_a_run_needs_pipeline_trainrun_data_and_for_gradients_losses(app: Application) -> None:
     session = app.session()
     assert (await refused(app, session)).reason is Reason.STATE_INVALID
     await app.pipelines.load_bytes(session, content())
-    assert "SetTrainRunConfig" in (await refused(app, session)).message
+    failure = await refused(app, session)
+    assert (failure.reason, failure.violations[0].subject) == (Reason.CONFIG_INVALID, "data")
+    assert "SetTrainRunConfig" in failure.message
     await app.training.set_config(session, content({"name": "bare"}))
     failure = await refused(app, session)
     assert (failure.reason, failure.violations[0].subject) == (Reason.CONFIG_INVALID, "data")

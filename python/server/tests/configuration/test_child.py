@@ -6,6 +6,7 @@ import pytest
 
 from catenary_server.configuration.child import ChildLimits, compose_in_child
 from catenary_server.configuration.request import CompositionRequest
+from catenary_server.domain.config_source import SourceFile
 from catenary_server.domain.failure import Failure, Reason
 
 REFERENCES = "\n".join(
@@ -27,7 +28,7 @@ def request(configs: Path, path: str) -> CompositionRequest:
 def test_a_composition_comes_back_from_the_child(configs: Path) -> None:
     content, files = compose_in_child(request(configs, "rx"), ChildLimits())
     assert '"RXGlobal"' in content
-    assert files == ("pipeline/rx.yaml",)
+    assert files == (SourceFile("pipeline/rx.yaml", str(configs)),)
 
 
 def test_a_failure_comes_back_from_the_child_with_all_it_says(configs: Path) -> None:

@@ -118,7 +118,11 @@ def test_the_files_that_took_part_are_named_below_their_roots(configs: Path) -> 
         roots=(configs,),
     )
     _, files = compose_config(request)
-    assert sorted(files) == ["data/synthetic.yaml", "pipeline/rx.yaml", "training/fast.yaml", "trainrun/rx.yaml"]
+    names = ["data/synthetic.yaml", "pipeline/rx.yaml", "training/fast.yaml", "trainrun/rx.yaml"]
+    assert sorted(file.name for file in files) == names
+    assert {file.name: file.search_path for file in files} == dict.fromkeys(names, str(configs)) | {
+        "trainrun/rx.yaml": str(configs / "trainrun")
+    }
 
 
 def test_older_names_are_brought_up_to_date(configs: Path) -> None:

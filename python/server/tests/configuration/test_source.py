@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from catenary_server.configuration.source import HydraConfigSource
+from catenary_server.domain.config_source import SourceFile
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.domain.pipeline import NodeConfig, PipelineConfig
 from catenary_server.domain.training import TrainRunConfig
@@ -18,7 +19,7 @@ async def test_a_resolved_trainrun_is_canonical_and_can_be_sent_back(source: Hyd
     run = source.read_trainrun(resolved.content)
     assert run.training.optimizer.lr == 0.0005
     assert source.canonical(run) == resolved.content
-    assert "trainrun/rx.yaml" in resolved.files
+    assert SourceFile("trainrun/rx.yaml", str(configs)) in resolved.files
 
 
 async def test_a_written_pipeline_resolves_from_the_area_and_reads_back(
@@ -30,7 +31,7 @@ async def test_a_written_pipeline_resolves_from_the_area_and_reads_back(
     search_paths = [configs, artifacts]
     resolved = await source.resolve("pipeline", "outputs/trained.yaml", ["nodes.a.params.tau=2"], search_paths)
     assert source.read_pipeline(resolved.content).nodes[0].params == {"tau": 2}
-    assert resolved.files == ("outputs/trained.yaml",)
+    assert resolved.files == (SourceFile("outputs/trained.yaml", ""),)
     assert source.read_pipeline(source.write(config)) == config
 
 
@@ -123,7 +124,9 @@ async def test_the_list_leaves_out_what_cannot_be_read(
     (configs / "data" / "deep" / "x.yaml").write_text("source: synthetic\n")
     names = [file.name for file in await source.list("data", [configs])]
     assert names == ["data/deep/x", "data/file", "data/synthetic"]
-    assert (await source.resolve("data", names[0], [], [configs])).files == ("data/deep/x.yaml",)
+    assert (await source.resolve("data", names[0], [], [configs])).files == (
+        SourceFile("data/deep/x.yaml", str(configs)),
+    )
 
 
 def test_a_report_has_errors_or_warnings(source: HydraConfigSource) -> None:
@@ -133,6 +136,8 @@ def test_a_report_has_errors_or_warnings(source: HydraConfigSource) -> None:
     assert [error.subject for error in source.validate("training", b'{"seed": "x"}').errors] == ["seed"]
     assert "Invalid JSON" in source.validate("data", b"{").errors[0].description
     assert source.validate("plugin", b"{}").errors[0].subject == "config_type"
+    for nothing in (b"", b"null", b"# a comment"):
+        assert source.validate("training", nothing).errors[0].subject == "content"
 
 
 def test_doubts_about_a_trainrun_are_told(source: HydraConfigSource) -> None:
@@ -170,7 +175,7 @@ def test_a_file_that_has_to_be_composed_is_not_read(source: HydraConfigSource) -
 
 def test_parts_of_a_run_are_read(source: HydraConfigSource) -> None:
     assert source.read_data(b'{"source": "synthetic"}').batch_size == 8
-    assert source.read_training(b"").seed == 42
+    assert source.read_training(b"{}").seed == 42
     assert source.read_trainrun(source.write(TrainRunConfig(name="a"))) == TrainRunConfig(name="a")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from catenary_server.configuration.pipeline_files import find_pipeline, list_pipelines
 from catenary_server.configuration.training_means import training_means
-from catenary_server.domain.config_source import CONFIG_TYPES, ConfigFile, ConfigReport, ResolvedConfig
+from catenary_server.domain.config_source import CONFIG_TYPES, ConfigFile, ConfigReport, ResolvedConfig, SourceFile
 from catenary_server.domain.failure import Failure, Reason, Resource, Violation
 from catenary_server.domain.pipeline import Connection, NodeConfig, PipelineConfig, PipelineMetadata
 from catenary_server.domain.training import DataConfig, SyntheticConfig, TrainerConfig, TrainingConfig, TrainRunConfig
@@ -65,7 +65,8 @@ class FakeConfigs:
                 fault = Violation(override, "is not key=value")
                 raise Failure(Reason.OVERRIDE_SYNTAX, f"{override} is not key=value", violations=(fault,))
             content[key] = value
-        return ResolvedConfig(content=json.dumps(content, sort_keys=True).encode(), files=(f"{name}.yaml",))
+        files = (SourceFile(f"{name}.yaml", "/configs"),)
+        return ResolvedConfig(content=json.dumps(content, sort_keys=True).encode(), files=files)
 
     async def list(self, config_type: str, search_paths: Sequence[Path]) -> tuple[ConfigFile, ...]:
         return tuple(

@@ -100,15 +100,22 @@ async def _end_early(session: Session, run: Run, stage: Stage, failure: Failure)
 
 
 async def _finish(session: Session, run: Run, last: Progress) -> None:
-    """Close the run with counters where its last report left them; an evaluation's end has its metrics."""
+    """Close the run with counters where its last report left them; an evaluation's end has its metrics.
+
+    Its place is that of the last report of the same stage: a validation counts its batches by itself.
+    """
     if run.latest is None:
         await run.publish(Progress(stage=last.stage))  # a run begins IN_PROGRESS, however short it is
     latest = run.latest or last
+    place = run.latest_of(last.stage) or latest
     _settle(session)
     await run.publish(
         dataclasses.replace(
             latest,
             stage=last.stage,
+            epoch=place.epoch,
+            batch_index=place.batch_index,
+            global_step=place.global_step,
             status=last.status,
             message=last.message,
             failure=last.failure,

@@ -6,35 +6,29 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from catenary_server.domain.failure import Failure, Reason, Violation
+from catenary_server.domain.training import TrainRunConfig
 
 if TYPE_CHECKING:
     from catenary_server.application.session import Session
     from catenary_server.domain.config_source import ConfigSource
     from catenary_server.domain.storage import FileArea
-    from catenary_server.domain.training import DataConfig, TrainRunConfig
+    from catenary_server.domain.training import DataConfig
 
 
 def job_config(session: Session, configs: ConfigSource, *, data: bytes = b"", training: bytes = b"") -> TrainRunConfig:
-    """The session's trainrun with the sections that a request has in place of them.
+    """The session's trainrun with the sections that a request has in place of them; a request may have them all.
 
     Raises:
-        Failure: STATE_INVALID without pipeline or trainrun, CONFIG_INVALID without data, PATH_INVALID,
-            DATASET_NOT_FOUND.
+        Failure: STATE_INVALID without pipeline, CONFIG_INVALID without data, PATH_INVALID, DATASET_NOT_FOUND.
     """
     session.require_pipeline()
-    config = session.trainrun
-    if config is None:
-        raise Failure(
-            Reason.STATE_INVALID,
-            "the session has no trainrun; call SetTrainRunConfig first",
-            violations=(Violation("trainrun", "no trainrun is set"),),
-        )
+    config = session.trainrun or TrainRunConfig(name="run")
     if data:
         config = dataclasses.replace(config, data=configs.read_data(data))
     if training:
         config = dataclasses.replace(config, training=configs.read_training(training))
     if config.data is None:
-        raise _invalid("data", "says what to train on; it is missing")
+        raise _invalid("data", "says what to train on; it is missing: call SetTrainRunConfig, or send it")
     return dataclasses.replace(config, data=_confined(config.data, session.area))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from catenary_server.domain.failure import Failure
     from catenary_server.domain.progress import Progress
-    from catenary_server.domain.training import Phase
+    from catenary_server.domain.training import Phase, Stage
 
 KEPT_EVENTS = 16_384
 """Events kept for those who watch late or slowly, beside the first; with 60 a second, the last four minutes."""
@@ -71,6 +71,10 @@ class Run:
     def latest(self) -> Progress | None:
         """The newest event; None before the first."""
         return self._events[-1] if self._events else None
+
+    def latest_of(self, stage: Stage) -> Progress | None:
+        """The newest event of a stage that is kept."""
+        return next((event for event in reversed(self._events) if event.stage is stage), None)
 
     @property
     def finished(self) -> bool:

@@ -9,14 +9,18 @@ from catenary_server.configuration.limits import too_complex
 
 if TYPE_CHECKING:
     from catenary_server.configuration.request import CompositionRequest
+    from catenary_server.domain.config_source import SourceFile
 
 COMPOSITION_MODULE = "catenary_server.configuration.composition"
 """What the child imports; a forkserver that has preloaded it starts children in milliseconds."""
 
-__all__ = ["COMPOSITION_MODULE", "ChildLimits", "compose_in_child"]
+COMPOSITION_LIMITS = ChildLimits(cpu_s=1.2)
+"""Ten times what a large configuration takes; who sends a boundless one is to have the answer within two seconds."""
+
+__all__ = ["COMPOSITION_LIMITS", "COMPOSITION_MODULE", "ChildLimits", "compose_in_child"]
 
 
-def compose_in_child(request: CompositionRequest, limits: ChildLimits) -> tuple[str, tuple[str, ...]]:
+def compose_in_child(request: CompositionRequest, limits: ChildLimits) -> tuple[str, tuple[SourceFile, ...]]:
     """Compose a configuration in a child process; blocks, so call it from a thread.
 
     Returns:
@@ -31,4 +35,4 @@ def compose_in_child(request: CompositionRequest, limits: ChildLimits) -> tuple[
     except LimitsExceeded as error:
         description = f"composing it took more than {limits.cpu_s} seconds or too much memory"
         raise too_complex(request.path, description) from error
-    return cast("tuple[str, tuple[str, ...]]", answer)
+    return cast("tuple[str, tuple[SourceFile, ...]]", answer)

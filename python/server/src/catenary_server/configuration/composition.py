@@ -28,6 +28,7 @@ from catenary_server.configuration.folders import SUFFIX, Folders, PrimaryConfig
 from catenary_server.configuration.limits import MAX_BYTES, too_complex
 from catenary_server.configuration.normal import normalise
 from catenary_server.configuration.overrides import read_override
+from catenary_server.domain.config_source import SourceFile
 from catenary_server.domain.failure import Failure, Reason, Violation
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ for _plugin in (_SessionSource, _SessionSearchPath):
     Plugins.instance().register(_plugin)
 
 
-def compose_config(request: CompositionRequest) -> tuple[str, tuple[str, ...]]:
+def compose_config(request: CompositionRequest) -> tuple[str, tuple[SourceFile, ...]]:
     """Compose a configuration.
 
     Returns:
@@ -131,7 +132,7 @@ def compose_config(request: CompositionRequest) -> tuple[str, tuple[str, ...]]:
     content = json.dumps(resolved, ensure_ascii=False, allow_nan=False)
     if len(content) > MAX_BYTES:
         raise too_complex(request.path, f"more than {MAX_BYTES} characters once composed")
-    return content, tuple(folders.label(place) for place in files.used)
+    return content, tuple(SourceFile(folders.label(place), folders.search_path(place)) for place in files.used)
 
 
 def _compose(files: _Files, choices: Sequence[str]) -> dict[str, Any]:

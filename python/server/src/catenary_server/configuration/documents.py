@@ -10,12 +10,13 @@ from catenary_server.configuration.dialect import invalid_yaml, load
 from catenary_server.configuration.limits import MAX_BYTES, MAX_DEPTH, too_complex
 
 
-def read_document(content: bytes, *, interpolation: bool) -> dict[str, Any]:
-    """The mapping that a document holds: JSON if it starts with a brace, else YAML. An empty document is an empty one.
+def read_document(content: bytes, *, interpolation: bool, may_be_empty: bool = True) -> dict[str, Any]:
+    """The mapping that a document holds: JSON if it starts with a brace, else YAML.
 
     Args:
         content: the document, UTF-8.
         interpolation: whether `${relative.key}` may occur.
+        may_be_empty: whether an empty document, as files may be, is an empty mapping; else it is refused.
 
     Raises:
         Failure: CONFIG_INVALID, CONFIG_TARGET_FORBIDDEN, CONFIG_RESOLVER_FORBIDDEN, CONFIG_TOO_COMPLEX.
@@ -27,7 +28,7 @@ def read_document(content: bytes, *, interpolation: bool) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise invalid_yaml("content", "is not UTF-8") from error
     data = _read_json(text) if text.lstrip().startswith("{") else load(text)
-    if data is None:
+    if data is None and may_be_empty:
         return {}
     if not isinstance(data, dict):
         raise invalid_yaml("content", "must be a mapping of keys to values")

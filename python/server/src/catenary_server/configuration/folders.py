@@ -86,6 +86,11 @@ class Folders:
         base = next((base for base in self._bases if place.is_relative_to(base)), None)
         return place.relative_to(base).as_posix() if base else place.name
 
+    def search_path(self, place: Path) -> str:
+        """The search path that holds a file, the first of them; empty for a file of the caller's own area."""
+        holders = (folder for folder in self._folders if place.is_relative_to(folder))
+        return next((str(each) for each in holders if any(each.is_relative_to(root) for root in self.roots)), "")
+
     def read(self, place: Path) -> bytes:
         """All bytes of a file.
 

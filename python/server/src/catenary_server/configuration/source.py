@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from catenary_server.configuration.catalogue import list_configs
 from catenary_server.configuration.checks import doubts, faults
-from catenary_server.configuration.child import ChildLimits, compose_in_child
+from catenary_server.configuration.child import COMPOSITION_LIMITS, ChildLimits, compose_in_child
 from catenary_server.configuration.documents import read_document
 from catenary_server.configuration.folders import Folders
 from catenary_server.configuration.forms import canonical_json, readable_yaml
@@ -45,7 +45,7 @@ class HydraConfigSource:
     def __init__(self, roots: Sequence[Path], *, limits: ChildLimits | None = None, parallel: int = 4) -> None:
         self._written = tuple(root.absolute() for root in roots)
         self._roots = tuple(root.resolve() for root in roots)
-        self._limits = limits or ChildLimits()
+        self._limits = limits or COMPOSITION_LIMITS
         self._slots = ThreadPoolExecutor(parallel, thread_name_prefix="config")
 
     def default_search_paths(self) -> tuple[Path, ...]:
@@ -161,7 +161,7 @@ class HydraConfigSource:
 
 def _read(config_type: str, content: bytes) -> Config:
     check_type(config_type)
-    data = normalise(config_type, read_document(content, interpolation=False))
+    data = normalise(config_type, read_document(content, interpolation=False, may_be_empty=False))
     if "defaults" in data:
         raise invalid([Violation("defaults", "is for files that are composed: send what ResolveConfig returned")])
     return _checked(config_type, data)

@@ -18,12 +18,23 @@ CONFIG_TYPES = ("pipeline", "trainrun", "data", "training", "optimizer", "schedu
 """The config types of the contract."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that took part in a configuration: its name below its root, and the search path that holds it.
+
+    `search_path` is empty for a file of the caller's own area.
+    """
+
+    name: str
+    search_path: str
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedConfig:
-    """A composed configuration: canonical JSON, and the files that took part by their names below the roots."""
+    """A composed configuration: canonical JSON, and the files that took part, the one asked for first."""
 
     content: bytes
-    files: tuple[str, ...]
+    files: tuple[SourceFile, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ def fit_statistics(module: PipelineModule, batches: SceneBatches, reporter: Repo
     fitting = [(name, node) for name, node in module.nodes() if isinstance(node, StatisticalNode)]
     steps = 0
     for place, (name, node) in enumerate(fitting):
-        context: dict[str, Any] = {"epoch": place, "epochs_done": place, "epochs_total": len(fitting)}
+        context: dict[str, Any] = {"epoch": place}  # places count passes; the phase has no epochs
         total = min(len(batches), node.declaration.fit_batches or len(batches))
         reporter.at_boundary()
         reporter.send(message=f"Initializing {name} ...", batches_total=total, global_step=steps, **context)

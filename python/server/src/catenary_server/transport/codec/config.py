@@ -10,7 +10,7 @@ from catenary_server.domain.config_source import CONFIG_TYPES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from catenary_server.domain.config_source import ConfigFile, ConfigReport, ResolvedConfig
+    from catenary_server.domain.config_source import ConfigFile, ConfigReport, ResolvedConfig, SourceFile
     from catenary_server.domain.failure import Violation
 
 _ERROR = config_pb2.ConfigViolation.SEVERITY_ERROR
@@ -25,7 +25,7 @@ def encode_config_file(file: ConfigFile) -> config_pb2.ConfigFile:
 def encode_resolved(resolved: ResolvedConfig) -> config_requests_pb2.ResolveConfigResponse:
     """A composed configuration with the files that took part."""
     return config_requests_pb2.ResolveConfigResponse(
-        config_bytes=resolved.content, source_files=[_source_file(name) for name in resolved.files]
+        config_bytes=resolved.content, source_files=[_source_file(file) for file in resolved.files]
     )
 
 
@@ -39,9 +39,11 @@ def encode_report(report: ConfigReport) -> config_requests_pb2.ValidateConfigRes
     )
 
 
-def _source_file(name: str) -> config_pb2.ConfigFile:
-    group = name.partition("/")[0]
-    return config_pb2.ConfigFile(config_type=group if group in CONFIG_TYPES else "", path=name)
+def _source_file(file: SourceFile) -> config_pb2.ConfigFile:
+    group = file.name.partition("/")[0]
+    return config_pb2.ConfigFile(
+        config_type=group if group in CONFIG_TYPES else "", path=file.name, search_path=file.search_path
+    )
 
 
 def _sentences(faults: Iterable[Violation]) -> list[str]:
