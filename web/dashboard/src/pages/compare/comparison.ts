@@ -111,7 +111,7 @@ function metricRow(name: string, finals: readonly (Final | undefined)[]): Compar
       text: final === undefined ? MISSING : formatValue(final.last),
       detail: final === undefined ? "" : `${formatValue(final.least)} to ${formatValue(final.greatest)}`,
       difference: index === 0 ? "" : differenceOf(values[0], final?.last),
-      best: differs && towards !== 0 && known.length > 1 && final?.last === best,
+      best: towards !== 0 && new Set(known).size > 1 && final?.last === best,
     })),
   };
 }

@@ -10,6 +10,7 @@ import { Problem } from "../../parts/problem";
 import type { Axis } from "./choice";
 import { lookOf } from "./look";
 import { nameOf } from "./run-chooser";
+import { refined } from "./refined";
 import { querySeries, type Series } from "./series";
 
 const EVERY_MS = 2_000;
@@ -100,29 +101,6 @@ async function seriesByRun(
   const asked = ids.filter((id) => id !== "");
   const found = await Promise.all(asked.map((id) => querySeries(id, [metric], steps, signal)));
   return new Map(asked.flatMap((id, index) => (found[index]?.[0] === undefined ? [] : [[id, found[index][0]] as const])));
-}
-
-/** The coarse series with finer points in the place of its own, where there are any. */
-export function refined(coarse: Series, fine: Series | undefined): Series {
-  const first = fine?.steps[0];
-  const last = fine?.steps[fine.steps.length - 1];
-  if (fine === undefined || first === undefined || last === undefined) {
-    return coarse;
-  }
-  const before = coarse.steps.findIndex((step) => step >= first);
-  const after = coarse.steps.findIndex((step) => step > last);
-  const splice = (own: readonly number[], better: readonly number[]): number[] => [
-    ...own.slice(0, before < 0 ? own.length : before),
-    ...better,
-    ...(after < 0 ? [] : own.slice(after)),
-  ];
-  return {
-    name: coarse.name,
-    steps: splice(coarse.steps, fine.steps),
-    times: splice(coarse.times, fine.times),
-    low: splice(coarse.low, fine.low),
-    high: splice(coarse.high, fine.high),
-  };
 }
 
 function sourcesOf(runs: readonly RunView[], series: ReadonlyMap<string, Series>, axis: Axis): ChartSource[] {

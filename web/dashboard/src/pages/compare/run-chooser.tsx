@@ -45,7 +45,9 @@ export function RunChooser({ runs, chosen, onToggle }: RunChooserProps): JSX.Ele
       </div>
       {open && (
         <div class="panel-body stack" id="run-choice">
-          <SearchField label="Search runs, models and tags" value={search} onChange={setSearch} />
+          <div class="row">
+            <SearchField label="Search runs, models and tags" value={search} onChange={setSearch} />
+          </div>
           {full && <p class="small muted">More than {MOST_RUNS} curves cannot be told apart: remove one first.</p>}
           <ul class="choice-list">
             {fitting.slice(0, MOST_SHOWN).map((run) => (
@@ -93,7 +95,7 @@ function Option({ run, checked, full, onToggle }: OptionProps): JSX.Element {
 
 /** What a run is called in a chart. */
 export function nameOf(run: RunView | undefined, id: string): string {
-  return run === undefined || run.model === "" ? id : `${run.model} \u00b7 ${id.slice(0, 8)}`;
+  return run === undefined || run.model === "" ? id : `${run.model} \u00b7 ${id.slice(-6)}`;
 }
 
 function textsOf(run: RunView): string[] {

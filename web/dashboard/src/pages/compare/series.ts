@@ -85,7 +85,7 @@ function seriesOf(series: MetricSeries): Series {
 /** The least or greatest; values that are no numbers are passed over. */
 function reduce(values: readonly number[], choose: (one: number, other: number) => number): number {
   const numbers = values.filter((value) => !Number.isNaN(value));
-  return numbers.length === 0 ? NaN : numbers.reduce(choose);
+  return numbers.length === 0 ? NaN : numbers.reduce((one, other) => choose(one, other));
 }
 
 function floor(step: number): bigint {
