@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
-import pytest
+from click.shell_completion import get_completion_class
 
-INI = Path(__file__).with_name("conformance.ini")
+from catenary_conformance.commands.compare import diff, replay
+from catenary_conformance.commands.look import list_requirements, show
+from catenary_conformance.commands.mutants import mutants
+from catenary_conformance.commands.run import run
+from catenary_conformance.conclusion import INTERRUPTED, USAGE
 
 EXAMPLES = """
 Examples:
@@ -16,48 +19,45 @@ Examples:
 \b
   catenary-conformance run localhost:50051
   catenary-conformance run gpu.example.org:443 --tls --token "$TOKEN" --profile infer
+  catenary-conformance show CAT-SES-004
+  catenary-conformance replay conformance-report/transcripts/CASE.transcript.json localhost:50051
+  eval "$(catenary-conformance completion bash)"
 
-Exit status: 0 conformant, 1 not, 2 wrong usage, 3 nobody answers at the address, 130 interrupted.
+Exit status: 0 nothing failed, 1 not conformant, 2 wrong usage, 3 nobody answers at the address, 130 interrupted.
 """
 
 
-@click.group(name="conformance", epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    name="conformance",
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="catenary-conformance", prog_name="catenary-conformance")
 def conformance() -> None:
-    """Test whether a server keeps the Catenary contract."""
+    """Test whether a server keeps the Catenary contract. It needs an address and nothing else."""
 
 
-@conformance.command(context_settings={"ignore_unknown_options": True})
-@click.argument("target")
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def run(target: str, options: tuple[str, ...]) -> int:
-    """Test the server at TARGET (host:port)."""
-    arguments = [
-        "--pyargs",
-        "catenary_conformance.cases",
-        "--target",
-        target,
-        "-c",
-        str(INI),
-        "--confcutdir",
-        str(INI.parent),
-    ]
-    plugins = [
-        "--disable-plugin-autoload",
-        "-p",
-        "catenary_conformance.plugin",
-        "-p",
-        "pytest_timeout",
-        "-p",
-        "no:cacheprovider",
-        "-q",
-    ]
-    return int(pytest.main([*arguments, *plugins, *options]))
+@conformance.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a shell."""
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(f"there is no completion for {shell}")
+    click.echo(kind(conformance, {}, "catenary-conformance", "_CATENARY_CONFORMANCE_COMPLETE").source())
+
+
+for _command in (run, list_requirements, show, replay, diff, mutants):
+    conformance.add_command(_command)
 
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
     try:
-        sys.exit(conformance.main(sys.argv[1:], prog_name="catenary-conformance", standalone_mode=False))
+        result = conformance.main(sys.argv[1:], prog_name="catenary-conformance", standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
+        sys.exit(USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(INTERRUPTED)
+    sys.exit(result if isinstance(result, int) else 0)

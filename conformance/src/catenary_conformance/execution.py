@@ -9,8 +9,12 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, Verbosity, settings
 
+from catenary_conformance import intensity
 from catenary_conformance.answer import WrongAnswer
+from catenary_conformance.collecting import case_name
+from catenary_conformance.conclusion import UNREACHABLE
 from catenary_conformance.contract import ANY_RPC
+from catenary_conformance.requirement import requirement_ids
 from catenary_conformance.skipping import skip
 from catenary_conformance.target import TargetUnreachable
 
@@ -19,8 +23,6 @@ if TYPE_CHECKING:
 
     from catenary_conformance.run import Run
 
-UNREACHABLE = 3
-"""Exit status when nobody answers."""
 PROFILE = "conformance"
 NEVER = frozenset({"UNKNOWN", "INTERNAL"})
 """Codes that no RPC may answer: they say that the server has a defect."""
@@ -50,6 +52,7 @@ class Execution:
             suppress_health_check=list(HealthCheck),
         )
         settings.load_profile(PROFILE)
+        intensity.set_budget(run.plan.budget)
 
     def pytest_sessionstart(self) -> None:
         """Reach the target."""
@@ -63,8 +66,12 @@ class Execution:
         self._run.finish()
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Enumerated cases first, random ones behind them, slow ones last; and seed the random ones."""
+        wanted = [item for item in items if self._run.plan.wants(case_name(item), requirement_ids(item))]
+        left_out = [item for item in items if item not in set(wanted)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = wanted
         items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, _random(item)))
         for item in items:
             if _random(item):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, TypeVar
 
 from hypothesis import Phase, settings
@@ -12,11 +11,21 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., object]")
 
-VARIABLE = "CATENARY_CONFORMANCE_INTENSITY"
-"""What numbers of examples are multiplied by; the command line sets it from the budget."""
-
-
+DEFAULT_BUDGET = 60.0
+"""Seconds in which the examples that cases ask for fit."""
+_MOST = 10.0
 _ALL = (Phase.explicit, Phase.generate, Phase.shrink)
+_factor = [1.0]
+
+
+def set_budget(seconds: float) -> None:
+    """Let the cases that are imported from now on try as much as fits into a budget; never less than by default."""
+    _factor[0] = min(max(seconds / DEFAULT_BUDGET, 1.0), _MOST)
+
+
+def scaled(count: int) -> int:
+    """A number of examples in the budget of this run."""
+    return round(count * _factor[0])
 
 
 def examples(count: int, *, steps: int = 50, shrink: bool = True) -> Callable[[F], F]:
@@ -29,8 +38,3 @@ def examples(count: int, *, steps: int = 50, shrink: bool = True) -> Callable[[F
     """
     phases = _ALL if shrink else _ALL[:-1]
     return settings(max_examples=scaled(count), stateful_step_count=steps, phases=phases)
-
-
-def scaled(count: int) -> int:
-    """A number of examples in the budget of this run."""
-    return max(1, round(count * float(os.environ.get(VARIABLE, "1"))))

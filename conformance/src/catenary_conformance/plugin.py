@@ -13,11 +13,14 @@ import pytest
 from catenary_conformance.requirement import MARKERS
 
 if TYPE_CHECKING:
+    from catenary_conformance.collecting import Collector
     from catenary_conformance.run import Plan, Run
     from catenary_conformance.target import Settings
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 """Where the run is, on the configuration of pytest."""
+COLLECTOR: pytest.StashKey[Collector] = pytest.StashKey()
+"""Where the results are."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +44,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--trainrun", metavar="NAME", default="", help="train run with losses; by default one that is listed"
     )
     group.addoption("--plugin", metavar="NAME", default="", help="plugin that sessions of the target may load")
+    group.addoption(
+        "--only", metavar="WHAT", action="append", default=[], help="requirement id, area, or part of a case's name"
+    )
+    group.addoption("--known-failing", metavar="FILE", type=Path, help="list of known failures (TOML)")
+    group.addoption("--report", metavar="FOLDER", type=Path, help="write report, pages, badge and transcripts here")
     group.addoption("--destructive", action="store_true", help="also what can take the target down or fill it up")
 
 
@@ -49,12 +57,41 @@ def pytest_configure(config: pytest.Config) -> None:
     for text in MARKERS:
         config.addinivalue_line("markers", text)
     if config.getoption("--target") and not hasattr(config, "workerinput"):
-        from catenary_conformance.execution import Execution  # noqa: PLC0415 - most runs of pytest need none of it
-        from catenary_conformance.run import Run  # noqa: PLC0415
+        _prepare(config)
 
-        run = Run(_settings(config), _plan(config))
-        config.stash[RUN] = run
-        config.pluginmanager.register(Execution(run), "conformance-execution")
+
+def _prepare(config: pytest.Config) -> None:
+    # Here, since most runs of pytest need none of it.
+    from catenary_conformance.collecting import Collector  # noqa: PLC0415
+    from catenary_conformance.execution import Execution  # noqa: PLC0415
+    from catenary_conformance.known_failing import KnownFailures, KnownFailuresError  # noqa: PLC0415
+    from catenary_conformance.run import Run  # noqa: PLC0415
+
+    try:
+        known = KnownFailures.read(config.getoption("--known-failing"))
+    except KnownFailuresError as error:
+        raise pytest.UsageError(str(error)) from error
+    run = Run(_settings(config), _plan(config))
+    collector = Collector(run, known)
+    config.stash[RUN] = run
+    config.stash[COLLECTOR] = collector
+    config.pluginmanager.register(collector, "conformance-collector")
+    config.pluginmanager.register(Execution(run), "conformance-execution")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the report, if a folder is named."""
+    folder, run = session.config.getoption("--report"), session.config.stash.get(RUN, None)
+    if folder is None or run is None:
+        return
+    from catenary_conformance.conclusion import concluded  # noqa: PLC0415 - as above
+    from catenary_conformance.report.writing import write  # noqa: PLC0415
+
+    run.finish()
+    collector = session.config.stash[COLLECTOR]
+    conclusion = concluded(run, collector.results, collector.known_digest)
+    write(folder, run.contract, conclusion.report, conclusion.cases)
 
 
 def _settings(config: pytest.Config) -> Settings:
@@ -83,4 +120,5 @@ def _plan(config: pytest.Config) -> Plan:
         budget=config.getoption("--budget"),
         seed=config.getoption("--seed"),
         destructive=config.getoption("--destructive"),
+        only=tuple(config.getoption("--only")),
     )

@@ -6,11 +6,13 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING
 
+import grpc
+
 from catenary_conformance.contract import Contract
 from catenary_conformance.janitor import Janitor
 from catenary_conformance.requirement import capability_names, requirement_ids
 from catenary_conformance.skipping import SkipReason
-from catenary_conformance.target import Settings, Target
+from catenary_conformance.target import Settings, Target, TargetUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     import pytest
 
     from catenary.v1 import discovery_service_pb2
+    from catenary_conformance.janitor import Resource
 
+UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
 CORE = frozenset({"sessions", "configs", "discovery"})
 PROFILES: Mapping[str, frozenset[str]] = {
     "core": CORE,
@@ -39,6 +43,16 @@ class Plan:
     """Seconds that the run may take."""
     seed: int = 0
     destructive: bool = False
+    only: tuple[str, ...] = ()
+    """Ids of requirements, areas of them or parts of names of cases; empty for all."""
+
+    def wants(self, name: str, requirement_ids: tuple[str, ...]) -> bool:
+        """Whether a case is among those that are tried."""
+        if not self.only:
+            return True
+        return any(
+            each in name or any(id_.startswith((each, f"CAT-{each}-")) for id_ in requirement_ids) for each in self.only
+        )
 
 
 class Run:
@@ -51,6 +65,9 @@ class Run:
         plan: what is tried.
         info: what the target says of itself; None when it does not answer GetServerInfo.
         claimed: capabilities that the target claims.
+        unreachable: why the target cannot be reached; empty when it can.
+        leaks: what could not be removed at the end.
+        asks_for_tokens: whether the target refuses callers without one.
     """
 
     def __init__(self, settings: Settings, plan: Plan) -> None:
@@ -61,6 +78,10 @@ class Run:
         self.began = time.monotonic()
         self.info: discovery_service_pb2.GetServerInfoResponse | None = None
         self.claimed: frozenset[str] = frozenset()
+        self.asks_for_tokens = False
+        self.leaks: list[Resource] = []
+        self.unreachable = ""
+        self._finished = False
 
     def start(self) -> None:
         """Reach the target and ask what it claims.
@@ -68,15 +89,23 @@ class Run:
         Raises:
             TargetUnreachable: nobody answers.
         """
-        self.target.connect()
+        try:
+            self.target.connect()
+        except TargetUnreachable as error:
+            self.unreachable = str(error)
+            raise
         answer = self.target.quiet_call("GetServerInfo")
         self.info = answer.response if answer.ok else None
+        self.asks_for_tokens = self.target.quiet_call("GetServerInfo", token=None).code is UNAUTHENTICATED
         self.claimed = frozenset() if self.info is None else frozenset(each.name for each in self.info.capabilities)
         self.began = time.monotonic()
 
     def finish(self) -> None:
-        """Remove what is left and close the connection."""
-        self.janitor.sweep()
+        """Remove what is left and close the connection; what could not be removed is in `leaks`."""
+        if self._finished:
+            return
+        self._finished = True
+        self.leaks = self.janitor.sweep()
         self.janitor.close()
         self.target.close()
 
@@ -113,15 +142,24 @@ class Run:
         missing = self.needed(item) - self.expected
         if missing:
             return SkipReason.CAPABILITY_NOT_CLAIMED, f"the target does not claim {', '.join(sorted(missing))}"
-        if item.get_closest_marker("destructive") and not self.plan.destructive:
-            return SkipReason.DESTRUCTIVE, "it can take the target down or fill it up; --destructive tries it"
         if item.get_closest_marker("needs_two_tenants") and not self.target.settings.second_token:
-            return SkipReason.NEEDS_SECOND_PRINCIPAL, "give the token of a second principal with --second-token"
+            return self._no_tenants()
         if item.get_closest_marker("needs_gpu") and not self._has_accelerator():
             return SkipReason.NEEDS_ACCELERATOR, "the target has no accelerator"
+        return self._left_out(item)
+
+    def _left_out(self, item: pytest.Item) -> tuple[SkipReason, str] | None:
+        """Why a case is not tried by the choice of whoever runs the suite."""
+        if item.get_closest_marker("destructive") and not self.plan.destructive:
+            return SkipReason.DESTRUCTIVE, "it can take the target down or fill it up; --destructive tries it"
         if self.seconds_left <= 0:
             return SkipReason.BUDGET, f"the {self.plan.budget:.0f} s are used up; --budget gives more"
         return None
+
+    def _no_tenants(self) -> tuple[SkipReason, str]:
+        if self.asks_for_tokens:
+            return SkipReason.NEEDS_SECOND_PRINCIPAL, "give the token of a second principal with --second-token"
+        return SkipReason.CAPABILITY_NOT_CLAIMED, "the target asks for no tokens, so it knows one principal only"
 
     def _has_accelerator(self) -> bool:
         return self.info is not None and any(each.name != "cpu" for each in self.info.devices)

@@ -23,9 +23,17 @@ MALFORMED = b"\x0a\x7f"
 @pytest.fixture
 def token(run: Run) -> str:
     """The token of the run."""
-    if not run.target.settings.token:
-        skip(SkipReason.PREREQUISITE_FAILED, "the target asks for no token, or --token does not name one")
+    if not run.asks_for_tokens:
+        skip(SkipReason.CAPABILITY_NOT_CLAIMED, "the target asks for no tokens")
     return run.target.settings.token
+
+
+@pytest.fixture
+def low_token(run: Run, token: str) -> str:
+    """A token with the scope `discovery.read` alone."""
+    if not run.target.settings.low_token:
+        skip(SkipReason.NEEDS_SECOND_PRINCIPAL, "name a token with the scope discovery.read alone by --low-token")
+    return run.target.settings.low_token
 
 
 @requirement("CAT-ERR-008")
@@ -61,16 +69,10 @@ def test_another_scheme_than_bearer_is_refused(target: Target) -> None:
 
 @requirement("CAT-ERR-010")
 @every_method(lambda method: method.scope != "discovery.read")
-def test_a_token_without_the_scope_is_refused(run: Run, target: Target, method: Method) -> None:
-    low = run.target.settings.low_token
-    if not low:
-        skip(SkipReason.PREREQUISITE_FAILED, "--low-token names no token with the scope discovery.read alone")
-    target.call(method.path, b"", token=low).expect(grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING")
+def test_a_token_without_the_scope_is_refused(target: Target, method: Method, low_token: str) -> None:
+    target.call(method.path, b"", token=low_token).expect(grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING")
 
 
 @requirement("CAT-ERR-010")
-def test_a_token_is_good_for_the_scope_that_it_has(run: Run, target: Target) -> None:
-    low = run.target.settings.low_token
-    if not low:
-        skip(SkipReason.PREREQUISITE_FAILED, "--low-token names no token with the scope discovery.read alone")
-    target.call("GetServerInfo", b"", token=low).expect_ok()
+def test_a_token_is_good_for_the_scope_that_it_has(target: Target, low_token: str) -> None:
+    target.call("GetServerInfo", b"", token=low_token).expect_ok()

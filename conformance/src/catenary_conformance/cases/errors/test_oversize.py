@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import grpc
-import pytest
 
 from catenary_conformance.every import every_method
 from catenary_conformance.requirement import requirement
@@ -14,6 +13,7 @@ from catenary_conformance.skipping import SkipReason, skip
 if TYPE_CHECKING:
     from catenary.v1.discovery_service_pb2 import GetServerInfoResponse
     from catenary_conformance.contract import Method
+    from catenary_conformance.run import Run
     from catenary_conformance.target import Target
 
 LARGEST_TRIED = 16 << 20
@@ -43,12 +43,14 @@ def unknown_field(size: int) -> bytes:
 
 @requirement("CAT-ERR-004")
 @every_method(lambda method: method.name != "WatchRun")
-def test_a_message_above_the_limit_is_refused(target: Target, info: GetServerInfoResponse, method: Method) -> None:
+def test_a_message_above_the_limit_is_refused(
+    run: Run, target: Target, info: GetServerInfoResponse, method: Method
+) -> None:
     limit = limit_of(info, method)
     if not limit:
-        skip(SkipReason.PREREQUISITE_FAILED, "the server states no limit")
-    if limit > LARGEST_TRIED:
-        pytest.skip("DESTRUCTIVE: the limit is large")
+        skip(SkipReason.CAPABILITY_NOT_CLAIMED, "the server states no limit")
+    if limit > LARGEST_TRIED and not run.plan.destructive:
+        skip(SkipReason.DESTRUCTIVE, "so large a message takes memory of the target; --destructive tries it")
     answer = target.call(method.path, unknown_field(limit + 1), timeout=30.0)
     answer.expect(grpc.StatusCode.RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE", "")
     assert target.call("GetServerInfo").ok, "the server does not serve on"

@@ -1,0 +1,48 @@
+"""The end of a run: the report, and what the exit status is."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from catenary_conformance.report.typed import report_of
+from catenary_conformance.verdict import Conformance, blamed, by_requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from catenary.conformance.v1.report_pb2 import Report
+    from catenary_conformance.run import Run
+    from catenary_conformance.verdict import CaseResult, RequirementResult
+
+CONFORMANT = 0
+"""Nothing failed. What was left out by choice is in the report, which then says `incomplete`."""
+NOT_CONFORMANT = 1
+USAGE = 2
+UNREACHABLE = 3
+INTERRUPTED = 130
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What a run came to."""
+
+    report: Report
+    requirements: tuple[RequirementResult, ...]
+    cases: tuple[CaseResult, ...]
+
+    @property
+    def conformance(self) -> Conformance:
+        """Whether the target conforms."""
+        return Conformance(self.report.conformance)
+
+    @property
+    def exit_status(self) -> int:
+        """0 unless something failed, or the target did not answer in time."""
+        return NOT_CONFORMANT if blamed(self.requirements) or not self.cases else CONFORMANT
+
+
+def concluded(run: Run, cases: Sequence[CaseResult], known_digest: bytes = b"") -> Conclusion:
+    """What a run came to, after it has finished."""
+    requirements = by_requirement(run.contract, cases, run.expected)
+    return Conclusion(report_of(run, cases, run.leaks, known_digest), tuple(requirements), tuple(cases))

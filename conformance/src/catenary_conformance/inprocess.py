@@ -1,0 +1,31 @@
+"""Runs pytest on the installed cases in this process, whatever the folder it is called from configures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from catenary_conformance import plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CASES = "catenary_conformance.cases"
+INI = Path(__file__).with_name("conformance.ini")
+_WITHOUT = ("cacheprovider", "terminal", "faulthandler")
+
+
+def run_pytest(arguments: Sequence[str], plugins: Sequence[object]) -> int:
+    """Run the cases; returns pytest's exit status.
+
+    Args:
+        arguments: options of the suite's plugin, and of pytest.
+        plugins: objects with hooks.
+    """
+    own = ["--pyargs", CASES, "-c", str(INI), "--rootdir", str(INI.parent), "--confcutdir", str(INI.parent)]
+    own += ["--disable-plugin-autoload", "-p", "pytest_timeout"]
+    for name in _WITHOUT:
+        own += ["-p", f"no:{name}"]
+    return int(pytest.main([*own, *arguments], plugins=[plugin, *plugins]))
