@@ -17,6 +17,7 @@ _MAX_LENGTH = (1 << 31) - 1
 _MAX_TAG_BYTES = 5
 _MAX_VARINT_BYTES = 10
 _MAX_DEPTH = 100
+_ONE_BYTE = tuple(bytes((value,)) for value in range(_PAYLOAD_BITS + 1))
 
 
 class Field(NamedTuple):
@@ -54,6 +55,8 @@ def header(number: int, size: int) -> bytes:
 
 def varint(value: int) -> bytes:
     """A number as a base-128 varint, in its shortest form."""
+    if value <= _PAYLOAD_BITS:
+        return _ONE_BYTE[value]
     out = bytearray()
     while value > _PAYLOAD_BITS:
         out.append(value & _PAYLOAD_BITS | _CONTINUES)

@@ -20,6 +20,7 @@ from catenary_wire import names
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from catenary_server.transport.codec.image_header import ImageHeader
     from catenary_server.transport.interceptors.rules import FieldRules
 
 _NAME: Final = stream_pb2.StreamTelemetryRequest.DESCRIPTOR.full_name
@@ -137,6 +138,13 @@ class TelemetryCodec:
         header = image_header(data)
         if header is None:
             return "this is no JPEG, PNG or WebP image; encode it as one"
+        if (image.format, image.width, image.height) == header and max(header.width, header.height) <= largest:
+            return ""
+        return self._mismatch(image, header)
+
+    def _mismatch(self, image: telemetry_pb2.ImageData, header: ImageHeader) -> str:
+        """Where an image is too large, or not what it is said to be; empty if neither."""
+        largest = self._limits.max_image_dimension
         if max(header.width, header.height, image.width, image.height) > largest:
             return f"images have at most {largest} pixels a side, this one {header.width} x {header.height}: scale it"
         if image.format and image.format != header.format:
