@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from google.protobuf.message import Message
 
+from catenary.telemetry.v1 import (
+    command_request_pb2,
+    metric_query_pb2,
+    registration_pb2,
+    run_request_pb2,
+    stream_pb2,
+    watch_pb2,
+)
 from catenary.v1 import config_requests_pb2 as configs
 from catenary.v1 import dataset_requests_pb2 as datasets
 from catenary.v1 import discovery_service_pb2 as discovery
@@ -52,10 +60,15 @@ class Rpc(Generic[Q, R]):
         return Contract.load().method(self.request.DESCRIPTOR.name.removesuffix("Request")).path
 
     def open(self, target: Target, *requests: Q, token: Token = DEFAULT, timeout: float = WORK_SECONDS) -> Stream:
-        """A call that has been sent these requests; use it in a `with` block, which ends it."""
+        """A call that has been sent these requests; use it in a `with` block, which ends it.
+
+        Where the RPC takes one request, it is also told that there are no more, as every client does.
+        """
         stream = target.stream(self.path, timeout=timeout, token=token)
         for request in requests:
             stream.send(request)
+        if not Contract.load().methods[self.path].client_streaming:
+            stream.half_close()
         return stream
 
     def answer(self, target: Target, *requests: Q, token: Token = DEFAULT, timeout: float = WORK_SECONDS) -> Answer:
@@ -167,3 +180,12 @@ CLEAR_PLUGIN_CACHE = Rpc(plugins.ClearPluginCacheRequest, plugins.ClearPluginCac
 
 SET_PROFILING = Rpc(profiling.SetProfilingRequest, profiling.SetProfilingResponse)
 GET_PROFILING = Rpc(profiling.GetProfilingSummaryRequest, profiling.GetProfilingSummaryResponse)
+
+REGISTER = Rpc(registration_pb2.RegisterTrainingSessionRequest, registration_pb2.RegisterTrainingSessionResponse)
+STREAM_TELEMETRY = Rpc(stream_pb2.StreamTelemetryRequest, stream_pb2.StreamTelemetryResponse)
+LIST_RUNS = Rpc(run_request_pb2.ListRunsRequest, run_request_pb2.ListRunsResponse)
+GET_RUN = Rpc(run_request_pb2.GetRunRequest, run_request_pb2.GetRunResponse)
+WATCH_RUN = Rpc(watch_pb2.WatchRunRequest, watch_pb2.WatchRunResponse)
+QUERY_METRICS = Rpc(metric_query_pb2.QueryMetricsRequest, metric_query_pb2.QueryMetricsResponse)
+SEND_COMMAND = Rpc(command_request_pb2.SendCommandRequest, command_request_pb2.SendCommandResponse)
+DELETE_RUN = Rpc(run_request_pb2.DeleteRunRequest, run_request_pb2.DeleteRunResponse)

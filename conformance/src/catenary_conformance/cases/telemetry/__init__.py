@@ -1,0 +1,1 @@
+"""Telemetry: what a training reports is kept, shown, and answered with commands."""
