@@ -37,7 +37,10 @@ function fits(message: Buffer): boolean {
     const wireType = varint() & 7;
     if (wireType === 0) varint();
     else if (wireType === 1) at += 8;
-    else if (wireType === 2) at += varint();
+    else if (wireType === 2) {
+      const length = varint();
+      at += length;
+    }
     else if (wireType === 5) at += 4;
     else return true;
   }
