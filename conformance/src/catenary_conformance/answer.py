@@ -108,7 +108,7 @@ def answered(path: str, response: Message | None = None) -> Answer:
     return Answer(path=path, code=grpc.StatusCode.OK, response=response)
 
 
-def refused(path: str, code: grpc.StatusCode, text: str, trailers: Iterable[tuple[Any, Any]] | None) -> Answer:
+def refused(path: str, code: grpc.StatusCode, text: str, trailers: Iterable[Any] | None) -> Answer:
     """The answer of a call that did not, with what its trailers tell."""
     raw = next((value for key, value in trailers or () if key == STATUS_KEY), b"")
     status = raw.encode() if isinstance(raw, str) else raw

@@ -116,7 +116,7 @@ class Collector:
             verdict = Verdict.NOT_APPLICABLE if reason in _NOT_APPLICABLE else Verdict.SKIPPED
         elif error is not None:
             verdict = Verdict.INCONCLUSIVE if attempt.timed_out else Verdict.FAIL
-            detail = f"{error.exconly()}\n{error.getrepr(style='short').reprcrash}"[:_DETAIL_CHARACTERS]  # type: ignore[union-attr] # of an exception that was raised
+            detail = f"{error.exconly()}\n{error.getrepr(style='short').reprcrash}"[:_DETAIL_CHARACTERS]
             shown = getattr(error.value, "requirement_id", "")
             ids = (shown,) if shown else ids
         return CaseResult(

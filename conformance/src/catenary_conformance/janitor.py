@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import dataclasses
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import grpc
@@ -46,6 +47,9 @@ class _Removal:
     """Codes that say that it is gone, or never was there."""
 
 
+LIVE_SECONDS = 10.0
+"""Longer than three of the heartbeat intervals that servers use."""
+_PAUSE_SECONDS = 0.5
 _GONE = frozenset({grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND})
 # Sessions first: a run goes on, and writes, while its session is there.
 _REMOVALS = {
@@ -63,6 +67,7 @@ class Janitor:
         self._lock = threading.Lock()
         self._made: dict[Resource, None] = {}
         self._case = ""
+        self._waiting = threading.Event()
         target.observers.append(self._saw)
         atexit.register(self.sweep)
 
@@ -87,9 +92,22 @@ class Janitor:
         with self._lock:
             return tuple(self._made)
 
-    def sweep(self, *, keep: frozenset[str] = frozenset()) -> list[Resource]:
-        """Remove everything but the ids in `keep`; returns what could not be removed."""
-        waiting = [each for each in self.present if each.id not in keep]
+    def sweep(self, *, patience: float = LIVE_SECONDS) -> list[Resource]:
+        """Remove everything; returns what could not be removed.
+
+        Args:
+            patience: seconds to wait, before the time factor, for what is in use: a run counts as live for a while
+                after its last message.
+        """
+        until = time.monotonic() + self._target.seconds(patience)
+        left = self._remove_all()
+        while left and time.monotonic() < until:
+            self._waiting.wait(_PAUSE_SECONDS)
+            left = self._remove_all()
+        return left
+
+    def _remove_all(self) -> list[Resource]:
+        waiting = self.present
         return [each for kind in _REMOVALS for each in waiting if each.kind == kind and not self._remove(each)]
 
     def close(self) -> None:

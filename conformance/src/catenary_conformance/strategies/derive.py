@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.message_factory import GetMessageClass
@@ -77,7 +77,12 @@ def rules_of(descriptor: Descriptor) -> MessageRules:
 
 def messages(kind: type[Message], *, depth: int = DEPTH) -> SearchStrategy[Any]:
     """Messages of a type that keep every rule."""
-    return _messages(kind.DESCRIPTOR, depth)
+    return _messages(descriptor_of(kind), depth)
+
+
+def descriptor_of(kind: type[Message] | Message) -> Descriptor:
+    """The descriptor of a message, which type stubs take for one of two classes."""
+    return cast("Descriptor", kind.DESCRIPTOR)
 
 
 @st.composite

@@ -52,7 +52,7 @@ def _beside(rule: Rule, other: Rule) -> bool:
 
 @st.composite
 def _near_misses(draw: DrawFn, kind: type[Message], rule: Rule) -> Message:
-    message = draw(derive.messages(kind, depth=1))
+    message: Message = draw(derive.messages(kind, depth=1))
     whole = rule.place is Place.MESSAGE
     steps = rule.field.split(".") if rule.field else []
     holder = reach(draw, message, steps if whole else steps[:-1])
@@ -61,7 +61,7 @@ def _near_misses(draw: DrawFn, kind: type[Message], rule: Rule) -> Message:
     elif rule.place is Place.ONEOF:
         holder.ClearField(holder.WhichOneof(steps[-1]) or "")
     else:
-        _break_field(draw, holder, holder.DESCRIPTOR.fields_by_name[steps[-1]], rule)
+        _break_field(draw, holder, derive.descriptor_of(holder).fields_by_name[steps[-1]], rule)
     assume(breaks_only(message, rule))
     return message
 
@@ -69,8 +69,8 @@ def _near_misses(draw: DrawFn, kind: type[Message], rule: Rule) -> Message:
 def reach(draw: DrawFn, message: Message, steps: list[str]) -> Any:  # noqa: ANN401 - a message on the way
     """The message at a path, made where it was not there; of a list or a map, its first element."""
     for name in steps:
-        field = message.DESCRIPTOR.fields_by_name[name]
-        rules = derive.rules_of(message.DESCRIPTOR).of(field)
+        field = derive.descriptor_of(message).fields_by_name[name]
+        rules = derive.rules_of(derive.descriptor_of(message)).of(field)
         held: Any = getattr(message, name)
         if derive.is_map(field):
             if not held:
@@ -88,7 +88,7 @@ def reach(draw: DrawFn, message: Message, steps: list[str]) -> Any:  # noqa: ANN
 
 
 def _break_field(draw: DrawFn, message: Message, field: Field, rule: Rule) -> None:
-    rules = derive.rules_of(message.DESCRIPTOR).of(field)
+    rules = derive.rules_of(derive.descriptor_of(message)).of(field)
     kind = rule.id.rpartition(".")[2]
     if rule.place in {Place.KEY, Place.VALUE}:
         _break_entry(draw, message, field, rules, rule)

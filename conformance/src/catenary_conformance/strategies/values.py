@@ -124,11 +124,11 @@ def _seconds(rules: Rules, names: Sequence[str], default: float) -> float:
 
 
 def _lengths(rules: Rules) -> tuple[int, int]:
-    exact = rules.get("len", rules.get("len_bytes"))
+    exact: int | None = rules.get("len", rules.get("len_bytes"))
     if exact is not None:
         return exact, exact
-    least = rules.get("min_len", rules.get("min_bytes", 0))
-    most = limits(rules, ("max_len", "max_bytes"))
+    least: int = rules.get("min_len", rules.get("min_bytes", 0))
+    most: int | None = limits(rules, ("max_len", "max_bytes"))
     return least, least + _MORE if most is None else most
 
 

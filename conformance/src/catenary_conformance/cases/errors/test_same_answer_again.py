@@ -11,6 +11,7 @@ from catenary_conformance.every import every_method
 from catenary_conformance.intensity import examples
 from catenary_conformance.requirement import requirement
 from catenary_conformance.strategies.derive import messages
+from catenary_conformance.strategies.names import named
 
 if TYPE_CHECKING:
     from catenary_conformance.contract import Method
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @examples(3)
 @given(data=st.data())
 def test_the_same_request_gets_the_same_code_again(target: Target, method: Method, data: st.DataObject) -> None:
-    request = data.draw(messages(method.request, depth=1))
+    request = named(target, data.draw(messages(method.request, depth=1)))
     if "request_id" in method.request.DESCRIPTOR.fields_by_name:
         request.request_id = target.unique("again")  # what makes a retry of it safe
     first = target.call(method.path, request, timeout=20.0)

@@ -12,6 +12,7 @@ from catenary_conformance.every import every_method
 from catenary_conformance.intensity import examples
 from catenary_conformance.requirement import requirement
 from catenary_conformance.strategies.derive import messages
+from catenary_conformance.strategies.names import named
 
 if TYPE_CHECKING:
     from catenary_conformance.contract import Method
@@ -28,7 +29,7 @@ DECIDED_BY_THE_SERVER = frozenset({"idle_timeout", "page_token", "shared_memory_
 def test_a_request_that_keeps_every_rule_is_not_refused_for_one(
     target: Target, method: Method, data: st.DataObject
 ) -> None:
-    request = data.draw(messages(method.request))
+    request = named(target, data.draw(messages(method.request)))
     # Nobody's session, run or file: the request is judged, nothing is done.
     with target.stream(method.path, timeout=20.0) as stream:
         stream.send(request)
@@ -37,6 +38,6 @@ def test_a_request_that_keeps_every_rule_is_not_refused_for_one(
         answer = stream.answer if response is None else None
     if answer is None or answer.reason != "FIELD_INVALID":
         return
-    named = {each.partition("[")[0].partition(".")[0] for each in answer.violations}
-    if not named or named - DECIDED_BY_THE_SERVER:
+    at_fault = {each.partition("[")[0].partition(".")[0] for each in answer.violations}
+    if not at_fault or at_fault - DECIDED_BY_THE_SERVER:
         raise WrongAnswer(f"{answer}, though it keeps every rule:\n{request}"[:2000])
