@@ -35,13 +35,22 @@ def mapped_files(process: psutil.Process) -> str:
     return " ".join(region.path for region in process.memory_maps())
 
 
-def test_it_maps_no_torch_and_starts_no_other_process(alone: str) -> None:
-    port = int(alone.rpartition(":")[2])
+def process_of(address: str) -> psutil.Process:
+    port = int(address.rpartition(":")[2])
     (process,) = (
         child
         for child in psutil.Process().children()
         if any(connection.laddr[1:] == (port,) for connection in child.net_connections())
     )
+    return process
+
+
+def test_it_uses_the_memory_of_messages_again(alone: str) -> None:
+    assert "glibc.malloc.trim_threshold=" in process_of(alone).environ()["GLIBC_TUNABLES"]
+
+
+def test_it_maps_no_torch_and_starts_no_other_process(alone: str) -> None:
+    process = process_of(alone)
     assert "libtorch" not in mapped_files(process)
     assert process.children(recursive=True) == []
 
