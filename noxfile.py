@@ -117,13 +117,20 @@ def e2e(session: nox.Session) -> None:
     web_packages(session, folder)
     session.run("npm", "run", "build", "--silent", "--prefix", str(folder), external=True)
     arguments = list(session.posargs)
-    environment = {"CATENARY_PROGRAM": str(BIN / "catenary"), "CATENARY_PYTHON": str(BIN / "python")}
+    environment = {}
     if "--pictures" in arguments:
         place = arguments.index("--pictures")
         environment["CATENARY_PICTURES"] = str(Path(arguments[place + 1]).absolute())
         del arguments[place : place + 2]
     command = ["npm", "run", "e2e", "--silent", "--prefix", str(folder), "--", *arguments]
     session.run(*command, env=environment, external=True)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Test whether a server keeps the contract: `-- --target HOST:PORT` for any, without it our own."""
+    prepare(session)
+    python(session, "-m", "catenary_conformance", "run", *session.posargs, OMP_NUM_THREADS="1")
 
 
 @nox.session

@@ -21,6 +21,8 @@ from catenary_conformance.target import TargetUnreachable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from catenary_conformance.answer import Answer
+    from catenary_conformance.contract import Contract
     from catenary_conformance.run import Run
 
 PROFILE = "conformance"
@@ -32,6 +34,18 @@ class UndeclaredCode(WrongAnswer):
     """The target answered a code that the contract does not allow it."""
 
     requirement_id = "CAT-ERR-006"
+
+
+def check_code(contract: Contract, answer: Answer) -> None:
+    """See that the contract allows an RPC the code that it answered.
+
+    Raises:
+        UndeclaredCode: it does not.
+    """
+    method = contract.methods.get(answer.path)
+    allowed = ANY_RPC if method is None else method.allowed
+    if answer.code not in allowed or answer.code.name in NEVER:
+        raise UndeclaredCode(f"{answer}: the contract has no such answer of it")
 
 
 class Execution:
@@ -94,10 +108,7 @@ class Execution:
 
     def _check_codes(self) -> None:
         for answer in self._run.target.recorder.answers:
-            method = self._run.contract.methods.get(answer.path)
-            allowed = ANY_RPC if method is None else method.allowed
-            if answer.code not in allowed or answer.code.name in NEVER:
-                raise UndeclaredCode(f"{answer}: the contract has no such answer of it")
+            check_code(self._run.contract, answer)
 
     def _prepare(self, item: pytest.Item) -> None:
         """Have a random case draw by the run's seed, and tell the recorder of each example."""

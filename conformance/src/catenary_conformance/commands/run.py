@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import secrets
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -21,6 +23,7 @@ from catenary_conformance.plugin import COLLECTOR, RUN
 from catenary_conformance.report.writing import write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
     from catenary_conformance.collecting import Collector
@@ -36,13 +39,15 @@ Examples:
 
 \b
   catenary-conformance run localhost:50051
+  catenary-conformance run
   catenary-conformance run localhost:50051 --profile telemetry --report report
   catenary-conformance run localhost:50051 --only SES --only CAT-TRN-012
   catenary-conformance run localhost:50051 --budget 10m --destructive
   catenary-conformance run gpu.example.org:443 --tls --token "$TOKEN" --second-token "$OTHER"
 """
 )
-@click.argument("target", metavar="HOST:PORT")
+@click.argument("address", metavar="[HOST:PORT]", required=False)
+@click.option("--target", metavar="HOST:PORT", default="", help="The same, as an option.")
 @reaching_options
 @click.option("--second-token", default="", metavar="TOKEN", help="Token of another principal, for tenants.")
 @click.option("--low-token", default="", metavar="TOKEN", help="Token with the scope discovery.read alone.")
@@ -68,15 +73,36 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for report, pages, badge and transcripts.",
 )
-def run(target: str, folder: Path, seed: int | None, **options: Any) -> int:  # noqa: ANN401 - each has its option's type
-    """Test the server at HOST:PORT.
+def run(*, address: str | None, target: str, folder: Path, seed: int | None, **options: Any) -> int:  # noqa: ANN401 - each has its option's type
+    """Test the server at HOST:PORT; without one, a `catenary serve` of its own, with two tenants.
 
     Cases leave nothing behind, also when they are interrupted, but saved files under `conformance/` in the artifact
     area, which the contract gives no way to remove.
     """
     console = Console(highlight=False)
-    arguments = ["--target", target, "--seed", str(secrets.randbelow(1 << 32) if seed is None else seed)]
-    arguments += _arguments(options)
+    with contextlib.ExitStack() as stack:
+        reached = address or target
+        if not reached:
+            reached, tokens = stack.enter_context(_own_server(console))
+            options |= tokens
+        arguments = ["--target", reached, "--seed", str(secrets.randbelow(1 << 32) if seed is None else seed)]
+        return _tested(console, [*arguments, *_arguments(options)], folder)
+
+
+@contextlib.contextmanager
+def _own_server(console: Console) -> Iterator[tuple[str, dict[str, str]]]:
+    """A server of this repository, and the options that name its tokens."""
+    from catenary_conformance.faulty.good_server import good_server  # noqa: PLC0415 - most runs need none
+
+    configs = Path("configs")
+    if not configs.is_dir():
+        raise click.UsageError("name a server as HOST:PORT; one of its own needs a folder ./configs here")
+    console.print("starting catenary serve")
+    with tempfile.TemporaryDirectory() as folder, good_server(Path(folder), configs=configs.resolve()) as server:
+        yield server.address, {"token": server.alice, "second_token": server.bob, "low_token": server.low}
+
+
+def _tested(console: Console, arguments: list[str], folder: Path) -> int:
     display, state = Display(console), _State()
     former = signal.signal(signal.SIGTERM, _interrupted)
     try:

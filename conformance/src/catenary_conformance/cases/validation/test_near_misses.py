@@ -24,7 +24,8 @@ MANY = 2000
 
 def _marks(method: Method, rule: Rule) -> list[pytest.MarkDecorator]:
     many = rule.id.endswith("max_items") and rule.bound > MANY
-    return [capability(method.capability), *([slow] if many else [])]
+    undefined = [requirement("CAT-ERR-015")] if rule.id.endswith("defined_only") else []
+    return [capability(method.capability), *([slow] if many else []), *undefined]
 
 
 RULES = [
