@@ -98,6 +98,7 @@ def _dashboard(settings: Settings, access: Access, front: FrontEnd, sizes: Messa
         headless=settings.loopback or settings.tokens is not None,
         ssl=access.ssl_context(),
         sizes=sizes,
+        page_age=settings.calls.connection_age + settings.calls.connection_grace,
     )
     server = WebServer(web, front)
     if not server.built:

@@ -36,6 +36,13 @@ async def test_every_page_is_the_index_and_is_asked_for_again(url: str, build: P
         assert answer.headers["cache-control"] == "no-cache"
 
 
+async def test_a_page_may_be_named_by_something_with_a_dot(url: str, build: Path) -> None:
+    accept = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    answer = await fetch(url, path="/runs/model.v1", headers=accept)
+    assert (answer.status, answer.body) == (200, (build / "index.html").read_bytes())
+    assert (await fetch(url, path="/runs/model.v1", headers={"accept": "*/*"})).status == 404
+
+
 async def test_a_file_has_its_type_and_one_that_is_named_by_its_content_is_kept_for_ever(url: str) -> None:
     for path, (content_type, caching) in FILES.items():
         answer = await fetch(url, path=path)

@@ -86,7 +86,17 @@ async def test_where_clients_need_a_certificate_so_do_pages(front: FrontEnd, tmp
         assert (await fetch(url, tls=somebody)).status == 200
 
 
-async def test_pages_that_watch_are_sent_away_at_the_end_whether_they_listen_or_not(front: FrontEnd) -> None:
+async def test_a_page_that_is_open_for_long_has_to_say_again_who_it_speaks_for(front: FrontEnd) -> None:
+    source = MessageSource()
+    async with serving_web(source.behind(front), WebSettings(page_age=0.05)) as url, PageClient.open(url) as page:
+        await page.begin(NAME, session_id="s")
+        assert await page.closed() == (RESTARTING, "connect again")
+        await source.until(under_way=0)
+
+
+async def test_pages_that_watch_are_sent_away_at_the_end_whether_they_listen_or_not(
+    front: FrontEnd, caplog: pytest.LogCaptureFixture
+) -> None:
     source = MessageSource()
     source.size = 1 << 20
     server = WebServer(WebSettings(), source.behind(front))
@@ -98,12 +108,14 @@ async def test_pages_that_watch_are_sent_away_at_the_end_whether_they_listen_or_
         await source.until(under_way=2)
         stuck.socket.transport.pause_reading()
         server.dismiss_pages()
+        server.dismiss_pages()
         await source.until(under_way=0)
         for page in (idle, watching):
             assert await page.closed() == (RESTARTING, "DRAINING")
         async with asyncio.timeout(DEADLINE):
             await server.stop()
         stuck.socket.transport.abort()
+    assert not caplog.records
     with pytest.raises(ConnectionError):
         await fetch(url)
 

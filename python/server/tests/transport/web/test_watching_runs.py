@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from authorization import Tokens
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IMAGE_BYTES = 32 << 10
-BATCHES = 60
+BATCHES = 40
 RATE = command_pb2.COMMAND_TYPE_CHANGE_LEARNING_RATE
 
 
@@ -42,7 +42,7 @@ async def event(page: PageClient) -> watch_pb2.WatchRunResponse:
     return watch_pb2.WatchRunResponse.FromString(frame.message)
 
 
-def image_batch(index: int) -> dict[str, object]:
+def image_batch(index: int) -> dict[str, Any]:
     images = [Image(image_bytes=png(filler=IMAGE_BYTES + tile), format="png") for tile in range(16)]
     return {"batch_data": batch(index, images)}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
+from catenary_server.domain.failure import Reason
 from catenary_server.transport.web.asgi import headers_of
 from catenary_server.transport.web.page import Page
 from catenary_server.transport.web.responses import refuse_upgrade, say
@@ -31,17 +33,28 @@ class WebApplication:
         assets: the pages themselves.
         calls: unary RPCs.
         most_pages: WebSockets that may be open at once.
+        page_age: seconds after which a page connects anew, and so shows its token again.
     """
 
     def __init__(
-        self, front: FrontEnd, *, origins: OriginPolicy, assets: Assets, calls: UnaryCalls, most_pages: int
+        self,
+        front: FrontEnd,
+        *,
+        origins: OriginPolicy,
+        assets: Assets,
+        calls: UnaryCalls,
+        most_pages: int,
+        page_age: float,
     ) -> None:
         self._guard = front.guard
         self._origins = origins
         self._assets = assets
         self._calls = calls
         self._most_pages = most_pages
+        self._page_age = page_age
         self._pages: set[Page] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
         self._behaviours: dict[str, StreamBehaviour] = {
             path: front.guard.stream(route, path)
             for path, route in front.routes.routes.items()
@@ -58,7 +71,11 @@ class WebApplication:
     def dismiss_pages(self) -> None:
         """Send all pages away."""
         for page in self._pages:
-            page.dismiss()
+            page.dismiss(Reason.DRAINING)
+
+    async def empty(self) -> None:
+        """Wait until no page is there."""
+        await self._empty.wait()
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
@@ -80,11 +97,16 @@ class WebApplication:
             return
         page = Page(self._guard, self._behaviours, receive, send)
         self._pages.add(page)
+        self._empty.clear()
+        expiry = asyncio.get_running_loop().call_later(self._page_age, page.dismiss, "connect again")
         try:
             await send({"type": "websocket.accept"})
             await page.run()
         finally:
+            expiry.cancel()
             self._pages.discard(page)
+            if not self._pages:
+                self._empty.set()
 
     def _refused_page(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
         refusal = self._origins.refusal(scope, headers)

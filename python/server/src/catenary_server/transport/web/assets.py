@@ -36,6 +36,8 @@ CONTENT_TYPES: Final = {
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "no-cache"
+_NAVIGATION: Final = "text/html"
+"""What a browser accepts where a person goes somewhere; a page may be named by something with a dot in it."""
 _ZIPPED: Final = re.compile(r"\bgzip\s*(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
 """Found in what a browser says it can unpack, if gzip is among it and not refused by weight 0."""
 _COMPRESSIBLE: Final = frozenset({".css", ".html", ".js", ".json", ".svg", ".txt", ".webmanifest"})
@@ -79,7 +81,7 @@ class Assets:
         path = str(scope["path"])
         files = self._current()
         asset = files.get(path)
-        if asset is None and "." not in path.rpartition("/")[2]:
+        if asset is None and (_NAVIGATION in headers.get("accept", "") or "." not in path.rpartition("/")[2]):
             asset = files.get(INDEX)
             if asset is None:
                 await say(send, 200, NOT_BUILT)

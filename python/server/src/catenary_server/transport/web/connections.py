@@ -55,11 +55,16 @@ class HttpConnection(H11Protocol):
 
 
 class PageConnection(WebSocketsSansIOProtocol):
-    """Counts the frames that never reach the application: pings, pongs, and the pieces of a message."""
+    """Counts the frames that never reach the application (pings, pongs, pieces of a message), and ends when told."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **options)
         self._rate = FrameRate(CONTROL_FRAMES_PER_SECOND, CONTROL_FRAMES_AT_ONCE)
+
+    def shutdown(self) -> None:
+        """End the connection at once: pages have had time for their last words, and one may take nothing in."""
+        super().shutdown()
+        self.transport.abort()
 
     def handle_cont(self, event: Frame) -> None:
         """Take a further piece of a message."""

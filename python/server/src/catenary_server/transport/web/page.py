@@ -62,7 +62,8 @@ class Page:
         self._rate = FrameRate(FRAMES_PER_SECOND, 2 * FRAMES_PER_SECOND)
         self._metadata: Sequence[tuple[str, str]] = ()
         self._task: asyncio.Task[None] | None = None
-        self._dismissed = self._closed = False
+        self._dismissed = ""
+        self._closed = False
         self._last_call = 0
         self._calls: dict[int, tuple[StreamCall, asyncio.Task[None]]] = {}
 
@@ -81,14 +82,14 @@ class Page:
             if not self._dismissed:
                 raise
             await self._cancel_all()
-            await self._close(RESTARTING, Reason.DRAINING)
+            await self._close(RESTARTING, self._dismissed)
         finally:
             await self._cancel_all()
 
-    def dismiss(self) -> None:
-        """Send the page away because the server ends; it comes back to the next one."""
-        self._dismissed = True
-        if self._task is not None:
+    def dismiss(self, reason: str) -> None:
+        """End the connection, but not the page's interest: it comes back, and says again who it speaks for."""
+        if self._task is not None and not self._dismissed:
+            self._dismissed = reason
             self._task.cancel()
 
     async def _greet(self) -> None:
@@ -181,6 +182,8 @@ class Page:
                 await self._send_message({"type": "websocket.close", "code": code, "reason": reason})
 
     async def _cancel_all(self) -> None:
+        """End every call. Nothing more is sent: the page may take nothing in, and the calls may not wait for it."""
+        self._closed = True
         tasks = [task for _, task in self._calls.values()]
         for task in tasks:
             task.cancel()

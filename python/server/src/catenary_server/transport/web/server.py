@@ -32,7 +32,8 @@ STATIC: Final = Path(next(iter(catenary_server.dashboard.__path__))) / "static"
 MOST_FRAME_BYTES: Final = 64 * 1024
 """Of a page; what it says is small."""
 PING_SECONDS: Final = 20.0
-LAST_WORDS_SECONDS: Final = 1
+LAST_WORDS_SECONDS: Final = 1.0
+"""Time for answers that are on their way when the port is closed."""
 TICK_SECONDS: Final = 1.0
 
 
@@ -46,6 +47,7 @@ class WebSettings:
         ssl: of an encrypted port; None does not encrypt.
         connections: that may be open at once.
         pages: of these, WebSockets.
+        page_age: seconds after which one of them has to be made anew.
     """
 
     host: str = "127.0.0.1"
@@ -56,6 +58,7 @@ class WebSettings:
     sizes: MessageSizes = dataclasses.field(default_factory=MessageSizes)
     connections: int = 1024
     pages: int = 256
+    page_age: float = 25 * 3600.0
     assets: Path = STATIC
 
 
@@ -75,6 +78,7 @@ class WebServer:
             assets=self._assets,
             calls=UnaryCalls(front, settings.sizes),
             most_pages=settings.pages,
+            page_age=settings.page_age,
         )
         self._server = _Server(_config(self._application, settings))
         self._serving: asyncio.Task[None] | None = None
@@ -111,12 +115,13 @@ class WebServer:
         """Stop listening; answers that are on their way get a moment."""
         if self._serving is not None:
             self.dismiss_pages()
+            await self._application.empty()
             self._server.stopping.set()
             await self._serving
 
 
 class _Server(uvicorn.Server):
-    """One that leaves signals to the program, says when it listens, and waits for its end instead of looking for it."""
+    """One that leaves signals to the program, says when it listens, and waits instead of looking again and again."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -137,6 +142,16 @@ class _Server(uvicorn.Server):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), TICK_SECONDS)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - the servers own them
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            _, late = await asyncio.wait(self.server_state.tasks, timeout=LAST_WORDS_SECONDS)
+            for task in late:
+                task.cancel()
+
 
 def _config(application: WebApplication, settings: WebSettings) -> uvicorn.Config:
     config = uvicorn.Config(
@@ -150,7 +165,6 @@ def _config(application: WebApplication, settings: WebSettings) -> uvicorn.Confi
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PING_SECONDS,
         limit_concurrency=settings.connections,
-        timeout_graceful_shutdown=LAST_WORDS_SECONDS,
         proxy_headers=False,  # who asks may not say that somebody else does
         server_header=False,
         log_config=None,

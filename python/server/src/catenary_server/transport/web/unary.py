@@ -79,7 +79,6 @@ class HttpBody:
     Args:
         receive: gives its parts.
         size: its length as the headers say, or the most that it may have.
-        limit: the most that it may have.
     """
 
     def __init__(self, receive: Receive, size: int) -> None:
@@ -115,7 +114,8 @@ class HttpBody:
 
     async def _next(self) -> Any:  # noqa: ANN401 - a message of ASGI
         try:
-            message = await asyncio.wait_for(self._receive(), BODY_SECONDS)
+            async with asyncio.timeout(BODY_SECONDS):
+                message = await self._receive()
         except TimeoutError:
             message = {"type": "http.disconnect"}
         if message["type"] == "http.disconnect":
