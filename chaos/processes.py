@@ -118,7 +118,8 @@ class Server(_Killable):
         Raises:
             Broken: if it does not.
         """
-        arguments = ["--port", str(self._port), "--only", "telemetry", "--telemetry", str(self._folder / "telemetry")]
+        arguments = ["--port", str(self._port), "--only", "telemetry", "--no-dashboard"]
+        arguments += ["--telemetry", str(self._folder / "telemetry")]
         self.start(programs.run_server, arguments)
         until(self._answers, "the start of the server")
 
