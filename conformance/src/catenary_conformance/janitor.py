@@ -106,6 +106,12 @@ class Janitor:
             left = self._remove_all()
         return left
 
+    def tidy(self, *, keep: frozenset[str]) -> None:
+        """Remove sessions and datasets, but those of the ids in `keep`, behind a case; runs are left to the sweep."""
+        for each in self.present:
+            if each.kind != "run" and each.id not in keep:
+                self._remove(each)
+
     def _remove_all(self) -> list[Resource]:
         waiting = self.present
         return [each for kind in _REMOVALS for each in waiting if each.kind == kind and not self._remove(each)]

@@ -79,12 +79,17 @@ class Workload:
     def __init__(self, target: Target, trainrun: str = "") -> None:
         self._target = target
         self._wanted = trainrun
-        self._opened: list[str] = []
+        self._kept: set[str] = set()
 
     @functools.cached_property
     def info(self) -> GetServerInfoResponse:
         """What the target said of itself when it was first asked."""
         return rpcs.GET_SERVER_INFO.ok(self._target, GetServerInfoRequest())
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """Ids of what later cases need: not to be removed with the case for which it was made."""
+        return frozenset(self._kept)
 
     def claims(self, capability: str) -> bool:
         """Whether the target claims a capability."""
@@ -117,7 +122,9 @@ class Workload:
         own: Json = self._resolved(self.trainrun_name)["data"]
         if not self._reads_npy():
             return own
-        path = self.upload("scene").sent(self._target).path
+        dataset = self.upload("scene").sent(self._target)
+        self._kept.add(dataset.dataset_id)
+        path = dataset.path
         for candidate in ({"path": path, "batch_size": 1}, {"path": path}, {**own, "path": path}):
             if self._is_valid("data", candidate):
                 return candidate
@@ -160,10 +167,8 @@ class Workload:
         return Upload(request_id=name, name=name, path="scene.npy", content=file, labels=labels or {})
 
     def open_session(self, **fields: Any) -> str:  # noqa: ANN401 - fields of the request
-        """Id of a new session, which ends with the case."""
-        session_id = rpcs.CREATE_SESSION.ok(self._target, CreateSessionRequest(**fields)).session_id
-        self._opened.append(session_id)
-        return session_id
+        """Id of a new session; the janitor closes it behind the case."""
+        return rpcs.CREATE_SESSION.ok(self._target, CreateSessionRequest(**fields)).session_id
 
     def trained(self, *, epochs: int = EPOCHS) -> str:
         """Id of a new session with the train run configuration and the trained weights."""
@@ -172,12 +177,6 @@ class Workload:
         self.configure(session_id, self.trainrun(epochs=epochs))
         self.load_weights(session_id)
         return session_id
-
-    def close_sessions(self) -> None:
-        """Close the sessions that were opened since the last time."""
-        opened, self._opened = self._opened, []
-        for session_id in opened:
-            self._target.quiet_call("CloseSession", CloseSessionRequest(session_id=session_id))
 
     def configure(self, session_id: str, config: Json | None = None) -> None:
         """Set a train run configuration; without one, the short one."""

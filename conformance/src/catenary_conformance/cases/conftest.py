@@ -73,16 +73,17 @@ def shared_session(target: Target) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def offered(target: Target, pytestconfig: pytest.Config) -> Workload:
-    """What the target can be made to train and infer with; for fixtures of a wider scope than a case."""
+def workload(target: Target, pytestconfig: pytest.Config) -> Workload:
+    """What the target can be made to train and infer with."""
     return Workload(target, pytestconfig.getoption("--trainrun"))
 
 
-@pytest.fixture
-def workload(offered: Workload) -> Iterator[Workload]:
-    """The same; sessions that a case opens with it end with the case."""
-    yield offered
-    offered.close_sessions()
+@pytest.fixture(autouse=True)
+def _left_as_it_was(janitor: Janitor, workload: Workload) -> Iterator[None]:
+    """Remove what a case made. What fixtures of a wider scope made was there before it began."""
+    before = frozenset(each.id for each in janitor.present)
+    yield
+    janitor.tidy(keep=before | workload.kept)
 
 
 @pytest.fixture(scope="session")

@@ -48,9 +48,9 @@ class Resolver:
 
 
 @pytest.fixture(scope="module")
-def resolver(target: Target, offered: Workload, shared_session: str) -> Resolver:
+def resolver(target: Target, workload: Workload, shared_session: str) -> Resolver:
     """Asks for configurations."""
-    return Resolver(target, shared_session, offered.trainrun_name)
+    return Resolver(target, shared_session, workload.trainrun_name)
 
 
 @pytest.fixture(scope="module")

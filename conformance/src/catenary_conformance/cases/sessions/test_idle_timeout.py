@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -86,9 +87,11 @@ def test_a_session_that_nobody_names_is_gone_after_its_idle_timeout(target: Targ
 @requirement("CAT-SES-009")
 @capability("training", "pipelines")
 def test_a_run_holds_its_session_open(target: Target, workload: Workload) -> None:
-    label, timeout = target.unique("held"), _shortest(workload)
-    setting_up = Duration(seconds=int(_seconds(timeout) + target.seconds(1.0)))
-    session_id = workload.open_session(labels={"case": label}, idle_timeout=setting_up)
+    label, began = target.unique("held"), time.monotonic()
+    workload.trained()
+    setting_up = 2 * (time.monotonic() - began) + target.seconds(0.5)
+    timeout = Duration(seconds=math.ceil(max(setting_up, _seconds(_shortest(workload)))))
+    session_id = workload.open_session(labels={"case": label}, idle_timeout=timeout)
     workload.configure(session_id, workload.trainrun(epochs=ENDLESS))
     workload.load_weights(session_id)
     request = TrainRequest(session_id=session_id, trainer_type=TRAINER_TYPE_GRADIENT)
@@ -97,7 +100,7 @@ def test_a_run_holds_its_session_open(target: Target, workload: Workload) -> Non
         before = _listed(target, label)
         assert before, "the session is gone while it trains"
         assert not before[0].HasField("expire_time"), "a session that a run holds open has an expire_time"
-        deadline = time.monotonic() + _seconds(setting_up) + 0.5
+        deadline = time.monotonic() + _seconds(timeout) + 0.5
         while time.monotonic() < deadline:
             assert _listed(target, label), "the session expired while it trained"
             assert stream.receive() is not None, f"the run ended: {stream.answer}"
