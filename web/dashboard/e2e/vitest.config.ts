@@ -8,6 +8,6 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     fileParallelism: false, // browsers and trainings would be in each other's way
-    globalSetup: [],
+    expect: { poll: { timeout: 30_000, interval: 50 } },
   },
 });

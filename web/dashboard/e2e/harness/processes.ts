@@ -12,6 +12,7 @@ export class Program {
   /** The last lines that it wrote, for messages of failures. */
   readonly lines: string[] = [];
   readonly #name: string;
+  #failed = false;
   readonly #waiting = new Set<() => void>();
 
   constructor(name: string, command: string, parameters: readonly string[], environment: Readonly<Record<string, string>> = {}) {
@@ -26,6 +27,10 @@ export class Program {
       }
     }
     this.process.on("exit", () => this.#wake());
+    this.process.on("error", (error) => {
+      this.#failed = true;
+      this.#heard(String(error));
+    });
   }
 
   /** The first line that fits; raises with what was said instead when the program ends before. */
@@ -38,7 +43,7 @@ export class Program {
           return found;
         }
       }
-      if (this.process.exitCode !== null || Date.now() > deadline) {
+      if (this.#failed || this.process.exitCode !== null || Date.now() > deadline) {
         throw new Error(`${this.#name} said no ${String(pattern)}:\n${this.lines.join("\n")}`);
       }
       await new Promise<void>((resolve) => {

@@ -2,11 +2,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Program } from "./processes.ts";
 
-/** Programs of the environment: `nox -s e2e` says where they are. */
-export const CATENARY = process.env["CATENARY_PROGRAM"] ?? "catenary";
-export const PYTHON = process.env["CATENARY_PYTHON"] ?? "python3";
+/** Programs of the repository's environment, unless others are named. */
+export const CATENARY = process.env["CATENARY_PROGRAM"] ?? inEnvironment("catenary");
+export const PYTHON = process.env["CATENARY_PYTHON"] ?? inEnvironment("python");
 
 export interface ServerOptions {
   /** Telemetry alone: starts faster, and needs no configurations. */
@@ -66,4 +67,8 @@ export class Server {
     await this.stop();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+function inEnvironment(program: string): string {
+  return fileURLToPath(new URL(`../../../../.venv/bin/${program}`, import.meta.url));
 }

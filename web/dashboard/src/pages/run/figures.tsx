@@ -47,7 +47,7 @@ function Speed({ state }: { state: RunState }): JSX.Element {
   return (
     <>
       <Figure
-        name="Batches per second"
+        name="Batches/s"
         value={speed === undefined ? "\u2013" : rate(over ? speed.averageFps : speed.currentFps)}
         note={speed === undefined ? undefined : over ? "on average" : `average ${rate(speed.averageFps)}`}
       />

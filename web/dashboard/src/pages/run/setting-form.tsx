@@ -44,6 +44,7 @@ export function SettingForm(props: SettingFormProps): JSX.Element {
           placeholder={rangeText(bounds)}
           disabled={refusal !== undefined}
           aria-describedby={hint}
+          aria-description={refusal}
           aria-invalid={problem !== ""}
           onInput={(event) => setText(event.currentTarget.value)}
         />
@@ -54,7 +55,6 @@ export function SettingForm(props: SettingFormProps): JSX.Element {
       <span id={hint} class="setting-hint small bad-text" role="alert">
         {problem}
       </span>
-      {refusal !== undefined && <span class="visually-hidden">{refusal}</span>}
     </form>
   );
 }
