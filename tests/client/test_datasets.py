@@ -195,7 +195,7 @@ def started(folder: Path, port: int) -> subprocess.Popen[bytes]:
     roots = ["--artifacts", str(folder / "artifacts"), "--configs", str(folder / "configs")]
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "catenary_server", "--port", str(port), *roots],
+            [sys.executable, "-m", "catenary_server", "--port", str(port), "--no-dashboard", *roots],
             stdout=log,
             stderr=log,
             env=os.environ.copy(),

@@ -20,7 +20,7 @@ class ServerNotStarted(RuntimeError):
 
 @contextmanager
 def local_server(log: Path, arguments: Sequence[str] = (), *, stop_seconds: float = 20.0) -> Iterator[str]:
-    """Start `catenary serve` on a free loopback port and yield its `host:port`; stop it at the end of the block.
+    """Start `catenary serve` on free loopback ports and yield its `host:port`; stop it at the end of the block.
 
     Needs the package `catenary-server` in the same environment.
 
@@ -33,7 +33,8 @@ def local_server(log: Path, arguments: Sequence[str] = (), *, stop_seconds: floa
         ServerNotStarted: if it ends before it answers requests.
     """
     reader, writer = os.pipe()
-    command = [sys.executable, "-m", "catenary_server", "--port", "0", "--port-file", f"/dev/fd/{writer}", *arguments]
+    command = [sys.executable, "-m", "catenary_server", "--port", "0", "--dashboard-port", "0"]
+    command += ["--port-file", f"/dev/fd/{writer}", *arguments]
     with log.open("ab") as output, os.fdopen(reader) as address:
         process = subprocess.Popen(  # noqa: S603 - our own server
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[writer]
