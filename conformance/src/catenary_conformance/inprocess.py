@@ -17,14 +17,15 @@ INI = Path(__file__).with_name("conformance.ini")
 _WITHOUT = ("cacheprovider", "terminal", "faulthandler")
 
 
-def run_pytest(arguments: Sequence[str], plugins: Sequence[object]) -> int:
+def run_pytest(arguments: Sequence[str], plugins: Sequence[object], *, everything: bool = True) -> int:
     """Run the cases; returns pytest's exit status.
 
     Args:
         arguments: options of the suite's plugin, and of pytest.
         plugins: objects with hooks.
+        everything: whether to collect all cases; otherwise those of the files that the arguments name.
     """
-    own = ["--pyargs", CASES, "-c", str(INI), "--rootdir", str(INI.parent), "--confcutdir", str(INI.parent)]
+    own = [*(["--pyargs", CASES] if everything else []), "-c", str(INI), "--rootdir", str(INI.parent), "--confcutdir", str(INI.parent)]
     own += ["--disable-plugin-autoload", "-p", "pytest_timeout"]
     for name in _WITHOUT:
         own += ["-p", f"no:{name}"]

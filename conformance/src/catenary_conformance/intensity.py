@@ -28,7 +28,7 @@ def scaled(count: int) -> int:
     return round(count * _factor[0])
 
 
-def examples(count: int, *, steps: int = 50, shrink: bool = True) -> Callable[[F], F]:
+def examples(count: int, *, steps: int = 50, shrink: bool = True) -> settings:
     """Let a random case try so many examples in the default budget.
 
     Args:
