@@ -1,0 +1,1 @@
+"""What the bench of the dashboard measures, and the programs that it starts."""
