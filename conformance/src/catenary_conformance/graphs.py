@@ -73,13 +73,6 @@ class NodeTypes:
                 return link
         pytest.skip("the target lists no two ports whose element types differ")
 
-    def with_two_required_inputs(self) -> Link:
-        """A link into a node type that needs another input as well, so that it is left open inside a graph."""
-        for link in self._links():
-            if _fits(link) and not link.input.optional and len(_required(link.target)) > 1:
-                return link
-        pytest.skip("no node type of the target needs more than one input")
-
     def _links(self) -> Iterator[Link]:
         for source in self.simple:
             for output in source.output_specs.values():

@@ -17,7 +17,9 @@ from catenary.v1.training_pb2 import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    Check = Callable[[Sequence[TrainResponse]], None]
 
 TERMINAL = frozenset({TRAIN_STATUS_COMPLETED, TRAIN_STATUS_FAILED, TRAIN_STATUS_CANCELLED})
 """States of a run that are final."""
