@@ -3,6 +3,7 @@ import struct
 
 import pytest
 
+from catenary.v1.inference_requests_pb2 import InferenceChunkedResponse
 from catenary.v1.tensor_pb2 import D_TYPE_FLOAT32, D_TYPE_UINT16, Tensor, TensorSpec
 from catenary_conformance import chunked, tensors
 from catenary_conformance.workload import BANDS, COLUMNS, ROWS, fitting
@@ -45,14 +46,14 @@ def test_a_tensor_fits_its_specification(name: str, shape: list[int], expected: 
     assert len(tensor.raw_data) == tensors.size_bytes(tensor)
 
 
-def _response(index: int, offset: int, data: bytes) -> chunked.InferenceChunkedResponse:
-    message = chunked.InferenceChunkedResponse()
+def _response(index: int, offset: int, data: bytes) -> InferenceChunkedResponse:
+    message = InferenceChunkedResponse()
     message.chunk.tensor_index, message.chunk.byte_offset, message.chunk.data = index, offset, data
     return message
 
 
-def _header(**outputs: Tensor) -> chunked.InferenceChunkedResponse:
-    message = chunked.InferenceChunkedResponse()
+def _header(**outputs: Tensor) -> InferenceChunkedResponse:
+    message = InferenceChunkedResponse()
     message.header.tensors.extend(chunked.tensor_header(name, tensor) for name, tensor in outputs.items())
     return message
 
