@@ -82,9 +82,8 @@ def transport_settings(settings: Settings, access: Access) -> TransportSettings:
     )
 
 
-def ports(settings: Settings, access: Access, front: FrontEnd) -> Ports:
+def ports(settings: Settings, access: Access, transport: TransportSettings, front: FrontEnd) -> Ports:
     """The ports that the settings ask for, not yet listening."""
-    transport = transport_settings(settings, access)
     return Ports(GrpcServer(transport, front), _dashboard(settings, access, front, transport.sizes))
 
 

@@ -44,7 +44,7 @@ async def _serve(settings: Settings, telemetry: TelemetrySettings, access: Acces
     async with telemetry_parts(telemetry) as parts:
         transport = serving.transport_settings(settings, access)
         front = build_telemetry_front_end(transport, parts, access.authenticator, TelemetryAlone())
-        server = serving.ports(settings, access, front)
+        server = serving.ports(settings, access, transport, front)
         serving.announce(settings, await server.start())
         await stop.wait()
         log.info("Stopping: no new calls, %g seconds for those under way", settings.grace)

@@ -70,8 +70,8 @@ async def _serve_until(
     catalog = await runtime.start()
     try:
         services = _services(settings, runtime, catalog, telemetry)
-        front = build_front_end(serving.transport_settings(settings, access), services, access.authenticator)
-        server = serving.ports(settings, access, front)
+        transport = serving.transport_settings(settings, access)
+        server = serving.ports(settings, access, transport, build_front_end(transport, services, access.authenticator))
         addresses = await server.start()
         expiry = asyncio.create_task(services.sessions.expire_idle(), name="expire idle sessions")
         sweeping = asyncio.create_task(services.datasets.expire_unfinished(), name="expire unfinished datasets")
