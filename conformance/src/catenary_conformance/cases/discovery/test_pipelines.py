@@ -11,6 +11,7 @@ from catenary.v1.discovery_service_pb2 import GetPipelineInfoRequest, ListAvaila
 from catenary.v1.pipeline_pb2 import PipelineMetadata
 from catenary.v1.pipeline_requests_pb2 import SavePipelineRequest
 from catenary.v1.pipeline_transfer_pb2 import DownloadPipelineRequest
+from catenary.v1.train_run_config_pb2 import SaveTrainRunRequest
 from catenary_conformance import rpcs
 from catenary_conformance.pages import walk
 from catenary_conformance.requirement import capability, needs_two_tenants, requirement
@@ -115,3 +116,14 @@ def test_a_foreign_pipeline_is_neither_listed_nor_described(
     assert path not in {each.pipeline_path for each in listed}
     request = GetPipelineInfoRequest(pipeline_path=path)
     rpcs.GET_PIPELINE_INFO.refused(target, request, reason="CONFIG_NOT_FOUND", token=second_token)
+
+
+@requirement("CAT-DIS-003", "CAT-DIS-006")
+@capability("training", "pipelines")
+def test_a_file_that_is_no_pipeline_is_not_listed_and_not_described(target: Target, workload: Workload) -> None:
+    session_id = workload.open_session()
+    workload.configure(session_id)
+    request = SaveTrainRunRequest(session_id=session_id, trainrun_path=f"{FOLDER}/no-pipeline")
+    path = rpcs.SAVE_TRAINRUN.ok(target, request).trainrun_path
+    assert path not in {each.pipeline_path for each in _all(target)}
+    rpcs.GET_PIPELINE_INFO.refused(target, GetPipelineInfoRequest(pipeline_path=path), reason="ARTIFACT_CORRUPT")

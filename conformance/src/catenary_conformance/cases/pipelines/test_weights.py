@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import pickle
-import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,28 +11,13 @@ from catenary.v1.pipeline_requests_pb2 import LoadPipelineWeightsRequest
 from catenary.v1.pipeline_transfer_pb2 import DownloadPipelineRequest
 from catenary_conformance import rpcs
 from catenary_conformance.requirement import capability, requirement
+from catenary_conformance.safetensors import STRANGER, header_length, safetensors_file, tensor_names
 from catenary_conformance.workload import FOLDER
 
 if TYPE_CHECKING:
     from catenary_conformance.cases.pipelines.conftest import Pipelines
     from catenary_conformance.target import Target
     from catenary_conformance.workload import Workload
-
-
-def _safetensors(tensors: dict[str, tuple[list[int], bytes]]) -> bytes:
-    """A safetensors file of float32 tensors."""
-    header, offset = {}, 0
-    for name, (shape, content) in tensors.items():
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, offset + len(content)]}
-        offset += len(content)
-    text = json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + b"".join(content for _, content in tensors.values())
-
-
-def _header(weights: bytes) -> dict[str, dict[str, object]]:
-    (length,) = struct.unpack("<Q", weights[:8])
-    found: dict[str, dict[str, object]] = json.loads(weights[8 : 8 + length])
-    return found
 
 
 @pytest.fixture
@@ -59,11 +42,10 @@ def test_weights_that_are_refused_leave_the_former_ones_in_use(
     session_id = workload.trained()
     inputs = workload.inputs(session_id)
     before = pipelines.outputs(session_id, inputs)
-    stranger = _safetensors({"conformance.stranger": ([2], bytes(8))})
     refusals = (
         (pickle.dumps({"weights": [1, 2]}), "WEIGHTS_FORMAT_FORBIDDEN"),
         (weights[: len(weights) // 2], "WEIGHTS_CORRUPT"),
-        (stranger, "WEIGHTS_MISMATCH"),
+        (STRANGER, "WEIGHTS_MISMATCH"),
     )
     for content, reason in refusals:
         rpcs.LOAD_WEIGHTS.refused(target, _load(session_id, content), reason=reason)
@@ -80,8 +62,7 @@ def test_a_missing_or_unexpected_name_is_a_mismatch_when_strict(
     strict: bool | None,  # noqa: FBT001 - a value of the field
 ) -> None:
     session_id = workload.trained()
-    stranger = _safetensors({"conformance.stranger": ([2], bytes(8))})
-    rpcs.LOAD_WEIGHTS.refused(target, _load(session_id, stranger, strict=strict), reason="WEIGHTS_MISMATCH")
+    rpcs.LOAD_WEIGHTS.refused(target, _load(session_id, STRANGER, strict=strict), reason="WEIGHTS_MISMATCH")
     rpcs.LOAD_WEIGHTS.ok(target, _load(session_id, weights, strict=strict))
 
 
@@ -91,11 +72,9 @@ def test_names_that_one_side_lacks_are_reported_when_not_strict(
     target: Target, workload: Workload, weights: bytes
 ) -> None:
     session_id = workload.trained()
-    names = set(_header(weights)) - {"__metadata__"}
-    stranger = _safetensors({"conformance.stranger": ([2], bytes(8))})
-    answer = rpcs.LOAD_WEIGHTS.ok(target, _load(session_id, stranger, strict=False))
+    answer = rpcs.LOAD_WEIGHTS.ok(target, _load(session_id, STRANGER, strict=False))
     assert list(answer.unexpected_names) == ["conformance.stranger"]
-    assert set(answer.missing_names) == names
+    assert set(answer.missing_names) == set(tensor_names(weights))
     assert answer.resolved_path == "(client-bytes)"
 
 
@@ -109,9 +88,9 @@ def test_a_wrong_shape_is_a_mismatch_always(
     strict: bool,  # noqa: FBT001 - a value of the field
 ) -> None:
     session_id = workload.trained()
-    name = next(each for each in _header(weights) if each != "__metadata__")
+    name = tensor_names(weights)[0]
     shape = [3, 5, 7, 11, 13]
-    wrong = _safetensors({name: (shape, bytes(4 * 3 * 5 * 7 * 11 * 13))})
+    wrong = safetensors_file({name: (shape, bytes(4 * 3 * 5 * 7 * 11 * 13))})
     rpcs.LOAD_WEIGHTS.refused(target, _load(session_id, wrong, strict=strict), reason="WEIGHTS_MISMATCH")
 
 
@@ -145,7 +124,7 @@ def test_a_torch_archive_is_refused(target: Target, workload: Workload) -> None:
 @pytest.mark.parametrize("damage", ["cut", "header", "offsets"])
 def test_damaged_weights_are_data_loss(target: Target, workload: Workload, weights: bytes, damage: str) -> None:
     session_id = workload.trained()
-    (length,) = struct.unpack("<Q", weights[:8])
+    length = header_length(weights)
     damaged = {
         "cut": weights[:-1],
         "header": weights[:8] + b"{" * length + weights[8 + length :],
@@ -183,4 +162,4 @@ def test_weights_outside_the_roots_are_refused(target: Target, workload: Workloa
 
 @requirement("CAT-PIP-013")
 def test_weights_need_a_pipeline(target: Target, session: str) -> None:
-    rpcs.LOAD_WEIGHTS.refused(target, _load(session, _safetensors({})), reason="STATE_INVALID")
+    rpcs.LOAD_WEIGHTS.refused(target, _load(session, safetensors_file({})), reason="STATE_INVALID")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
 
 from catenary.v1.discovery_service_pb2 import GetServerInfoRequest
 from catenary.v1.inference_requests_pb2 import InferenceRequest, StreamInferenceRequest
-from catenary.v1.session_requests_pb2 import CloseSessionRequest, CreateSessionRequest
+from catenary.v1.session_requests_pb2 import CloseSessionRequest, CreateSessionRequest, GetSessionRequest
 from catenary_conformance import rpcs
+from catenary_conformance.chunked import header, tensors_of
 from catenary_conformance.requests import requests_naming
 from catenary_conformance.requirement import capability, requirement
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from catenary_conformance.workload import Workload
 
 _ITEMS = 8
+_WAITING = 12
 _TRIES = 3
 """Others may open and close sessions of their own while the case counts."""
 
@@ -78,6 +81,41 @@ def test_work_under_way_ends_with_session_closing(target: Target, workload: Work
             stream.send(item)
         rpcs.CLOSE_SESSION.ok(target, CloseSessionRequest(session_id=session_id))
         rpcs.expect_reason(stream.end(), "SESSION_CLOSING")
+
+
+@requirement("CAT-SES-019")
+@capability("inference", "training")
+def test_requests_that_wait_when_their_session_closes_end_with_session_closing(
+    target: Target, workload: Workload
+) -> None:
+    session_id = workload.trained()
+    request = InferenceRequest(session_id=session_id, inputs=workload.inputs(session_id))
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(rpcs.INFER.open(target, request)) for _ in range(_WAITING)]
+        for stream in streams:
+            stream.half_close()
+        streams[0].end().expect_ok()
+        rpcs.CLOSE_SESSION.ok(target, CloseSessionRequest(session_id=session_id))
+        for stream in streams:
+            answer = stream.end()
+            assert answer.ok or answer.reason in {"SESSION_CLOSING", "SESSION_NOT_FOUND"}, f"{answer}"
+
+
+@requirement("CAT-SES-019")
+@capability("chunked-inference", "training")
+def test_a_request_in_pieces_ends_with_session_closing(target: Target, workload: Workload) -> None:
+    for patience in range(_TRIES):
+        session_id = workload.trained()
+        first = header(session_id, tensors_of(workload.inputs(session_id)))
+        with rpcs.INFER_CHUNKED.open(target, first) as stream:
+            for _ in range(4**patience):  # time for the header to arrive before the session closes
+                rpcs.GET_SESSION.ok(target, GetSessionRequest(session_id=session_id))
+            rpcs.CLOSE_SESSION.ok(target, CloseSessionRequest(session_id=session_id))
+            answer = stream.end()
+        if answer.reason != "SESSION_NOT_FOUND":
+            rpcs.expect_reason(answer, "SESSION_CLOSING")
+            return
+    pytest.skip("the header never arrived before the session was closed")
 
 
 @requirement("CAT-SES-018")

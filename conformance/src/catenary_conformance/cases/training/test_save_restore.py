@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from catenary.v1.pipeline_requests_pb2 import SavePipelineRequest
+from catenary.v1.pipeline_transfer_pb2 import PipelineFiles, UploadPipelineHeader, UploadPipelineRequest
 from catenary.v1.session_requests_pb2 import GetSessionRequest, ListSessionsRequest
 from catenary.v1.train_run_config_pb2 import RestoreTrainRunRequest, SaveTrainRunRequest
+from catenary.v1.transfer_pb2 import FileChunk
 from catenary_conformance import rpcs
 from catenary_conformance.pages import walk
 from catenary_conformance.requirement import capability, requirement
 from catenary_conformance.running import running
-from catenary_conformance.workload import FOLDER
+from catenary_conformance.safetensors import STRANGER
+from catenary_conformance.upload import transfer_file
+from catenary_conformance.workload import FOLDER, canonical
 
 if TYPE_CHECKING:
     from catenary.v1.train_run_config_pb2 import SaveTrainRunResponse
@@ -198,3 +202,40 @@ def test_restoring_into_a_session_that_trains_is_refused(target: Target, workloa
         request = RestoreTrainRunRequest(trainrun_path=_SAVED, session_id=run.session_id)
         rpcs.RESTORE_TRAINRUN.refused(target, request, reason="SESSION_BUSY")
         run.still_goes_on()
+
+
+def _upload(target: Target, workload: Workload, path: str, weights: bytes) -> str:
+    """Path of weights that were uploaded beside the definition of the pipeline."""
+    definition = canonical(workload.pipeline)
+    files = PipelineFiles(
+        definition=transfer_file("definition.yaml", definition),
+        weights=transfer_file("weights.safetensors", weights),
+    )
+    header = UploadPipelineRequest(header=UploadPipelineHeader(pipeline_path=path, files=files))
+    chunks = [
+        UploadPipelineRequest(chunk=FileChunk(file_index=index, content=content))
+        for index, content in enumerate((definition, weights))
+    ]
+    return rpcs.UPLOAD_PIPELINE.ok(target, header, *chunks).weights_path
+
+
+@requirement("CAT-TRN-027")
+@capability("pipeline-transfer")
+def test_a_restore_with_weights_of_another_pipeline_is_refused_when_strict(target: Target, workload: Workload) -> None:
+    _save(target, workload.trained())
+    stranger = _upload(target, workload, f"{FOLDER}/stranger", STRANGER)
+    sessions = _number_of_sessions(target)
+    request = RestoreTrainRunRequest(trainrun_path=_SAVED, weights_path=stranger)
+    rpcs.RESTORE_TRAINRUN.refused(target, request, reason="WEIGHTS_MISMATCH")
+    assert _number_of_sessions(target) == sessions
+    lenient = RestoreTrainRunRequest(trainrun_path=_SAVED, weights_path=stranger, strict=False)
+    assert rpcs.RESTORE_TRAINRUN.ok(target, lenient).resolved_weights_path == stranger
+
+
+@requirement("CAT-TRN-027")
+def test_a_file_that_is_no_train_run_is_not_restored(target: Target, workload: Workload) -> None:
+    sessions = _number_of_sessions(target)
+    path = workload.weights_path.removesuffix(".safetensors")
+    answer = rpcs.RESTORE_TRAINRUN.answer(target, RestoreTrainRunRequest(trainrun_path=path))
+    assert answer.reason in {"CONFIG_INVALID", "ARTIFACT_CORRUPT"}, f"{answer}"
+    assert _number_of_sessions(target) == sessions
