@@ -42,6 +42,7 @@ class StoredRun:
     duplicates: int = 0
     out: asyncio.Queue[stream_pb2.StreamTelemetryResponse | None] | None = None
     half_closed: int = 0
+    answered: dict[str, registration_pb2.RegisterTrainingSessionResponse] = dataclasses.field(default_factory=dict)
 
     def payloads(self, kind: str) -> list[stream_pb2.StreamTelemetryRequest]:
         return [request for request in self.stored if request.WhichOneof("payload") == kind]
@@ -70,6 +71,7 @@ class TelemetryServer(telemetry_service_pb2_grpc.TelemetryServiceServicer):
     def __init__(self) -> None:
         self.runs: dict[str, StoredRun] = {}
         self.refuse_with: str = ""
+        self.answers_are_lost = False
         self.heartbeat_ms = 2000
         self.most_image_dimension = 512
         self.holding = False
@@ -152,6 +154,10 @@ class TelemetryServer(telemetry_service_pb2_grpc.TelemetryServiceServicer):
         if self.refuse_with:
             await _abort(context, self.refuse_with, "the test says no")
         run = self.runs.setdefault(request.session_id, StoredRun(request))
+        if request.request_id in run.answered:
+            if self.answers_are_lost:
+                await _abort(context, "STORAGE_IO", "the answer is lost on its way")
+            return run.answered[request.request_id]
         if run.epoch and request.resume_token != run.token:
             await _abort(context, "STALE_EPOCH", "the token is not the newest")
         run.registration = request
@@ -159,7 +165,7 @@ class TelemetryServer(telemetry_service_pb2_grpc.TelemetryServiceServicer):
         run.token = secrets.token_hex(8)
         run.durable = run.last
         self._notify()
-        return registration_pb2.RegisterTrainingSessionResponse(
+        response = registration_pb2.RegisterTrainingSessionResponse(
             success=True,
             session_id=request.session_id,
             writer_epoch=run.epoch,
@@ -174,6 +180,11 @@ class TelemetryServer(telemetry_service_pb2_grpc.TelemetryServiceServicer):
                 max_message_bytes=8 << 20,
             ),
         )
+        if request.request_id:
+            run.answered[request.request_id] = response
+        if self.answers_are_lost:
+            await _abort(context, "STORAGE_IO", "the answer is lost on its way")
+        return response
 
     async def StreamTelemetry(
         self,

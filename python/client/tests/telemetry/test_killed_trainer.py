@@ -39,6 +39,33 @@ def train_and_kill(spill: Path, proxy: FaultProxy, *, first: int, steps_after_re
     proxy.refuse(refusing=False)
 
 
+def test_a_trainer_that_is_killed_before_it_hears_its_new_token_leaves_nothing_behind(
+    server: TelemetryServer, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    spill = tmp_path / "spill"
+    command = [sys.executable, str(PROGRAM), proxy.address, str(spill), "doomed", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as trainer:
+        assert trainer.stdout is not None
+        for line in trainer.stdout:
+            step, spilled = map(int, line.split())
+            if step == 20:
+                proxy.refuse(refusing=True)
+            if spilled > SPILLED_BYTES:
+                break
+        server.answers_are_lost = True
+        proxy.refuse(refusing=False)
+        server.wait_until(lambda: server.run().epoch == 2)
+        trainer.kill()
+    server.answers_are_lost = False
+    (left,) = send_leftovers(Address(target=proxy.address), spill_root=spill)
+    assert left.sent
+    steps = server.run().steps
+    assert steps == sorted(set(steps))
+    assert len(steps) * 4 * 3000 > SPILLED_BYTES
+    assert not spill.joinpath("doomed").exists()
+    assert not server.faults
+
+
 @pytest.mark.parametrize("steps_after_return", [0, 1, 40])
 def test_everything_that_was_on_the_disk_arrives_once_and_in_order(
     server: TelemetryServer, proxy: FaultProxy, tmp_path: Path, steps_after_return: int

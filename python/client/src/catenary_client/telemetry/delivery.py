@@ -17,7 +17,7 @@ from catenary_client.telemetry.messages import MessageBuilder
 from catenary_client.telemetry.outbox import Outbox
 from catenary_client.telemetry.pump import Pump
 from catenary_client.telemetry.ring import Ring
-from catenary_client.telemetry.spill import RunIdentity, SpillInUse, read_identity
+from catenary_client.telemetry.spill import RunIdentity, SpillInUse, encoded, read_identity
 from catenary_recordlog import LogError
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class Delivery:
         self._registration = registration
         self._settings = settings
         self._spill_root = spill_root
+        self._unanswered: registration_pb2.RegisterTrainingSessionRequest | None = None
         self._spill = self._open_spill(spill_root / registration.session_id)
         builder = MessageBuilder(
             registration.session_id,
@@ -97,7 +98,7 @@ class Delivery:
         )
         self._backlog = Backlog(self.ring, builder, self._spill)
         self._outbox = Outbox(self._backlog, builder, settings, now_ms)
-        self._link = Link(address, registration, self._outbox, control, self._keep_token)
+        self._link = Link(address, registration, self._outbox, control, self._keep_token, self._unanswered)
         self.pump = Pump(
             self.ring, self._outbox, self._link, builder, interval=settings.coalesce_seconds, now_ms=now_ms
         )
@@ -113,7 +114,7 @@ class Delivery:
         Raises:
             CatenaryError: if the server refuses the run.
         """
-        self._keep_token(self._registration)
+        self._keep_token(self._registration, self._unanswered)
         self._link.start()
         if not self._link.attempted.wait(self._settings.connect_seconds):
             _LOG.warning("%s does not answer: the run goes on without it for now", self._address.target)
@@ -168,10 +169,15 @@ class Delivery:
             return None
         if identity is not None and identity.server == self._address.target:
             self._registration.resume_token = identity.resume_token
+            self._unanswered = identity.unanswered_request
             self.continues = bool(identity.resume_token)
         return spill
 
-    def _keep_token(self, registration: registration_pb2.RegisterTrainingSessionRequest) -> None:
+    def _keep_token(
+        self,
+        registration: registration_pb2.RegisterTrainingSessionRequest,
+        unanswered: registration_pb2.RegisterTrainingSessionRequest | None,
+    ) -> None:
         if self._spill is None:
             return
         identity = RunIdentity(
@@ -180,6 +186,7 @@ class Delivery:
             client_name=registration.client_name,
             resume_token=registration.resume_token,
             tags=dict(registration.tags),
+            unanswered=encoded(unanswered),
         )
         try:
             self._spill.identify(identity)

@@ -15,7 +15,7 @@ from catenary_client.telemetry.messages import MessageBuilder
 from catenary_client.telemetry.outbox import Outbox
 from catenary_client.telemetry.ring import Ring
 from catenary_client.telemetry.settings import TelemetrySettings, default_spill_root
-from catenary_client.telemetry.spill import RunIdentity, Spill, SpillInUse, read_identity
+from catenary_client.telemetry.spill import RunIdentity, Spill, SpillInUse, encoded, read_identity
 from catenary_recordlog import LogError
 
 if TYPE_CHECKING:
@@ -119,10 +119,14 @@ def _send(
         tags=identity.tags,
     )
 
-    def keep_token(request: registration_pb2.RegisterTrainingSessionRequest) -> None:
-        spill.identify(dataclasses.replace(identity, resume_token=request.resume_token))
+    def keep_token(
+        request: registration_pb2.RegisterTrainingSessionRequest,
+        unanswered: registration_pb2.RegisterTrainingSessionRequest | None,
+    ) -> None:
+        spill.identify(dataclasses.replace(identity, resume_token=request.resume_token, unanswered=encoded(unanswered)))
 
-    link = Link(address, registration, outbox, Control(Commands.none(), _Silent()), keep_token)
+    control = Control(Commands.none(), _Silent())
+    link = Link(address, registration, outbox, control, keep_token, identity.unanswered_request)
     outbox.finish()
     link.start()
     deadline = time.monotonic() + seconds

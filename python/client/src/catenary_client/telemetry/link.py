@@ -20,9 +20,12 @@ from catenary_wire.reasons import Retry, reason_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from catenary_client.telemetry.control import Control
     from catenary_client.telemetry.outbox import Outbox
+
+    _Request: TypeAlias = registration_pb2.RegisterTrainingSessionRequest
 
 _LOG = logging.getLogger(__name__)
 _SERVICE: Final = "catenary.telemetry.v1.TelemetryService"
@@ -103,16 +106,18 @@ class Link(threading.Thread):
 
     Args:
         registration: the run; `resume_token` is kept up to date in it.
-        on_registered: called with the registration when its token changed.
+        on_registered: called with the registration when its token changed, and with one whose answer is awaited.
+        unanswered: a registration of an earlier process that was killed before it heard the answer.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what it stands between
         self,
         address: Address,
         registration: registration_pb2.RegisterTrainingSessionRequest,
         outbox: Outbox,
         control: Control,
-        on_registered: Callable[[registration_pb2.RegisterTrainingSessionRequest], None],
+        on_registered: Callable[[_Request, _Request | None], None],
+        unanswered: _Request | None = None,
     ) -> None:
         super().__init__(name="telemetry-link", daemon=True)
         self.attempted = threading.Event()
@@ -124,6 +129,7 @@ class Link(threading.Thread):
         self._outbox = outbox
         self._control = control
         self._on_registered = on_registered
+        self._unanswered = unanswered
         self._service = _SERVICE
         self._stopping = threading.Event()
         self._ended = threading.Event()
@@ -196,31 +202,48 @@ class Link(threading.Thread):
             channel.close()
 
     def _register(self, channel: grpc.Channel) -> Terms:
+        self._hear_answer(channel)
         if not self._registration.request_id:
             self._registration.request_id = uuid.uuid4().hex
+            # Whoever goes on after a kill has to know the token that the server may have given by then.
+            self._on_registered(self._registration, self._registration)
         try:
-            response = self._call_register(channel)
+            response = self._call_register(channel, self._registration)
         except grpc.RpcError as error:
             if error.code() is not grpc.StatusCode.UNIMPLEMENTED or self._service == _PROPOSAL:
                 raise
             self._service = _PROPOSAL
-            response = self._call_register(channel)
+            response = self._call_register(channel, self._registration)
             _LOG.info("the server speaks the telemetry proposal: batches are acknowledged, sequences are not")
         self._registration.request_id = ""
         self._registration.resume_token = response.resume_token
         self.registered = True
         self.attempted.set()
-        self._on_registered(self._registration)
+        self._on_registered(self._registration, None)
         return _terms(response)
 
-    def _call_register(self, channel: grpc.Channel) -> registration_pb2.RegisterTrainingSessionResponse:
+    def _hear_answer(self, channel: grpc.Channel) -> None:
+        """Ask again what an earlier process asked and was killed before it heard; the same question changes nothing."""
+        if self._unanswered is None:
+            return
+        try:
+            self._registration.resume_token = self._call_register(channel, self._unanswered).resume_token
+        except grpc.RpcError as error:
+            failure = failure_of(error)
+            if failure.reason not in _FINAL_AT_REGISTRATION and failure.code not in _FINAL_CODES_AT_REGISTRATION:
+                raise
+        self._unanswered = None
+
+    def _call_register(
+        self, channel: grpc.Channel, request: _Request
+    ) -> registration_pb2.RegisterTrainingSessionResponse:
         call = channel.unary_unary(
             f"/{self._service}/RegisterTrainingSession",
             request_serializer=registration_pb2.RegisterTrainingSessionRequest.SerializeToString,
             response_deserializer=registration_pb2.RegisterTrainingSessionResponse.FromString,
         )
         response: registration_pb2.RegisterTrainingSessionResponse = call(
-            self._registration, timeout=_REGISTER_SECONDS, metadata=self._address.metadata
+            request, timeout=_REGISTER_SECONDS, metadata=self._address.metadata
         )
         return response
 

@@ -8,6 +8,7 @@ machine.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import fcntl
@@ -17,6 +18,7 @@ import shutil
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from catenary.telemetry.v1 import registration_pb2
 from catenary_client.telemetry.faults import TelemetryError
 from catenary_client.telemetry.lane import LEVELS, Lane, Spilled
 from catenary_client.telemetry.records import Kind
@@ -52,6 +54,15 @@ class RunIdentity:
     resume_token: str = ""
     """Empty before the first registration."""
     tags: dict[str, str] = dataclasses.field(default_factory=dict)
+    unanswered: str = ""
+    """A registration whose answer the process has not heard yet, in base64; empty if it has heard all."""
+
+    @property
+    def unanswered_request(self) -> registration_pb2.RegisterTrainingSessionRequest | None:
+        """That registration; None if there is none."""
+        if not self.unanswered:
+            return None
+        return registration_pb2.RegisterTrainingSessionRequest.FromString(base64.b64decode(self.unanswered))
 
 
 class Pending(NamedTuple):
@@ -298,6 +309,11 @@ def _last_cursors(folder: Path) -> tuple[int, int]:
         for record in journal.read(journal.last_sequence - 1 if journal.last_sequence else 0):
             small, images = _CURSORS.unpack(record.payload)
     return small, images
+
+
+def encoded(request: registration_pb2.RegisterTrainingSessionRequest | None) -> str:
+    """A registration as `RunIdentity.unanswered` has it."""
+    return "" if request is None else base64.b64encode(request.SerializeToString()).decode()
 
 
 def dropped_count(payload: bytes) -> int:
