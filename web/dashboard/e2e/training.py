@@ -1,25 +1,31 @@
 """A training loop to look at: softmax regression on patterns that it generates, at a pace of its own.
 
-It takes all five commands and goes on until it is stopped, killed, or has done its epochs. `--hostile FILE` has it use the
-lines of a file wherever a training may say something: labels, image names, tags, settings, messages.
+It takes all five commands and goes on until it is stopped, killed, or has done its epochs. `--hostile FILE` has it use
+the lines of a file wherever a training may say something: labels, tags, settings, names of metrics, messages.
 """
 
 from __future__ import annotations
 
-import argparse
+import dataclasses
 import itertools
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
+import click
 import numpy as np
-from numpy.typing import NDArray
 
 from catenary_client.telemetry import Commands, Prediction, Run, Setting, TelemetrySettings, TrainingLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
 CLASSES = ["bars", "cross", "disc", "frame", "grid", "ring", "slope", "steps", "waves", "wedge"]
 SIDE = 32
 NOISE = 0.55
+BATCH_SIZE = 16
 
 
 def patterns() -> NDArray[np.float32]:
@@ -39,6 +45,17 @@ def patterns() -> NDArray[np.float32]:
         y > np.abs(x) * 1.6 - 0.3,
     ]
     return np.stack([np.asarray(picture, dtype=np.float32) for picture in pictures])
+
+
+def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities of logits, [N, classes]."""
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def cross_entropy(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """Mean over the samples."""
+    return float(-np.log(softmax(scores)[np.arange(len(labels)), labels] + 1e-9).mean())
 
 
 class Learner:
@@ -61,22 +78,19 @@ class Learner:
     def learn(self, images: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[NDArray[np.float32], float]:
         """One step; the scores and the loss before it."""
         scores = self.scores(images)
-        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
-        rows = np.arange(len(labels))
-        loss = float(-np.log(shares[rows, labels] + 1e-9).mean())
-        shares[rows, labels] -= 1
+        error = softmax(scores)
+        error[np.arange(len(labels)), labels] -= 1
         flat = images.reshape(len(images), -1) - np.float32(0.5)
-        self.weights -= np.float32(self.learning_rate / len(labels)) * (flat.T @ shares)
-        return scores, loss
+        self.weights -= np.float32(self.learning_rate / len(labels)) * (flat.T @ error)
+        return scores, cross_entropy(scores, labels)
 
 
 class Data:
     """Patterns under noise."""
 
-    def __init__(self, batch_size: int, seed: int) -> None:
+    def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size
-        self._random = np.random.default_rng(seed)
+        self._random = np.random.default_rng(0)
         self._patterns = patterns()
 
     def resize(self, size: float) -> None:
@@ -101,86 +115,111 @@ def paced(count: int, per_second: float) -> Iterator[int]:
         yield index
 
 
-def main() -> None:
-    """Train, and report it."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--server", required=True)
-    parser.add_argument("--spill", type=Path, required=True)
-    parser.add_argument("--name", default="patterns")
-    parser.add_argument("--run-id", default="")
-    parser.add_argument("--token", default="")
-    parser.add_argument("--tag", action="append", default=[])
-    parser.add_argument("--epochs", type=int, default=100_000)
-    parser.add_argument("--batches", type=int, default=30)
-    parser.add_argument("--per-second", type=float, default=30.0)
-    parser.add_argument("--learning-rate", type=float, default=0.02)
-    parser.add_argument("--fail", action="store_true", help="end by a failure")
-    parser.add_argument("--deaf", action="store_true", help="obey no command")
-    parser.add_argument("--hostile", type=Path)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    texts = options.hostile.read_text(encoding="utf-8").splitlines() if options.hostile else []
-    train(options, texts)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to train, and how.
+
+    Attributes:
+        epochs: how many, each of so many `batches`, so many `per_second`.
+        learning_rate: at the start.
+        deaf: obey no command.
+        fail: end the first epoch by a failure.
+        texts: said wherever a training may say something; none for words of its own.
+    """
+
+    epochs: int
+    batches: int
+    per_second: float
+    learning_rate: float
+    deaf: bool
+    fail: bool
+    texts: Sequence[str]
 
 
-def train(options: argparse.Namespace, texts: list[str]) -> None:
-    """Train with what was asked for; `texts` are said wherever a training may say something."""
-    learner, data = Learner(options.learning_rate), Data(16, options.seed)
-    hostile = itertools.cycle(texts or [""])
+def commands(learner: Learner, data: Data, *, deaf: bool) -> Commands:
+    """What viewers may do."""
 
     def set_rate(value: float) -> None:
         learner.learning_rate = value
 
-    commands = Commands(
-        pause=not options.deaf,
-        stop=not options.deaf,
-        learning_rate=None if options.deaf else Setting(lambda: learner.learning_rate, set_rate, 1e-6, 1.0),
-        batch_size=None if options.deaf else Setting(lambda: data.batch_size, data.resize, 1, 64),
+    if deaf:
+        return Commands(pause=False, stop=False)
+    return Commands(
+        learning_rate=Setting(lambda: learner.learning_rate, set_rate, minimum=1e-6, maximum=1.0),
+        batch_size=Setting(lambda: data.batch_size, data.resize, minimum=1, maximum=64),
     )
-    config: dict[str, object] = {
-        "model_name": next(hostile) or "softmax regression",
-        "dataset_name": next(hostile) or "generated patterns",
-        "total_epochs": options.epochs,
-        "batches_per_epoch": options.batches,
-        "batch_size": data.batch_size,
-        "learning_rate": learner.learning_rate,
-        "optimizer_name": next(hostile) or "gradient descent",
-        "class_names": [next(hostile) or name for name in CLASSES],
-        "noise": next(hostile) or NOISE,
+
+
+def settings(plan: Plan, words: Iterator[str]) -> dict[str, object]:
+    """How the training is set up."""
+    return {
+        "model_name": next(words) or "softmax regression",
+        "dataset_name": next(words) or "generated patterns",
+        "total_epochs": plan.epochs,
+        "batches_per_epoch": plan.batches,
+        "batch_size": BATCH_SIZE,
+        "learning_rate": plan.learning_rate,
+        "optimizer_name": next(words) or "gradient descent",
+        "class_names": [next(words) or name for name in CLASSES],
+        "noise": next(words) or NOISE,
     }
-    tags = dict(tag.split("=", 1) for tag in options.tag) | {f"text{index}": text for index, text in enumerate(texts)}
+
+
+def train(run: Run, plan: Plan, learner: Learner, data: Data, words: Iterator[str]) -> None:
+    """All epochs, each with a validation on samples of its own."""
+    loop = TrainingLoop(run, learner)
+    for epoch in loop.epochs(plan.epochs):
+        for _ in paced(plan.batches, plan.per_second):
+            images, labels = data.batch()
+            scores, loss = learner.learn(images, labels)
+            if plan.texts:
+                said = [Prediction(int(row.argmax()), 0.5, next(words)) for row in scores]
+                run.log_batch(loss=loss, images=images, predictions=said, ground_truth=labels)
+            else:
+                loop.batch(inputs=images, scores=scores, labels=labels, loss=loss)
+        images, labels = data.batch()
+        scores = learner.scores(images)
+        loop.validated(loss=cross_entropy(scores, labels), accuracy=float((scores.argmax(axis=1) == labels).mean()))
+        if plan.texts:
+            run.status("RUNNING", next(words))
+            run.log_scalars({f"{text[:60]} {epoch}": 1.0 for text in plan.texts[:3]})
+        if plan.fail:
+            raise FloatingPointError(next(words) or "the loss is no number any more")
+
+
+@click.command()
+@click.option("--server", required=True, help="host:port")
+@click.option("--spill", type=click.Path(path_type=Path), required=True, help="folder for what the server cannot take")
+@click.option("--name", default="patterns")
+@click.option("--token", default="")
+@click.option("--tag", "tags", multiple=True, help="name=value")
+@click.option("--epochs", default=100_000)
+@click.option("--batches", default=30)
+@click.option("--per-second", default=30.0)
+@click.option("--learning-rate", default=0.02)
+@click.option("--deaf", is_flag=True, help="obey no command")
+@click.option("--fail", is_flag=True, help="end by a failure")
+@click.option("--hostile", type=click.File(encoding="utf-8"), help="lines to say wherever a training may say something")
+def main(
+    *, server: str, spill: Path, name: str, token: str, tags: Sequence[str], hostile: TextIO | None, **options: Any
+) -> None:
+    """Train, and report it; prints the id of the run."""
+    plan = Plan(texts=hostile.read().splitlines() if hostile else [], **options)
+    words = itertools.cycle(plan.texts or [""])
+    learner, data = Learner(plan.learning_rate), Data(BATCH_SIZE)
     run = Run(
-        options.server,
-        name=options.name,
-        run_id=options.run_id,
-        token=options.token,
-        tags=tags,
-        config=config,
-        commands=commands,
-        spill_root=options.spill,
+        server,
+        name=name,
+        token=token,
+        tags=dict(tag.split("=", 1) for tag in tags) | {f"text{index}": text for index, text in enumerate(plan.texts)},
+        config=settings(plan, words),
+        commands=commands(learner, data, deaf=plan.deaf),
+        spill_root=spill,
         settings=TelemetrySettings(top_k=3),
     )
     with run:
-        print(run.run_id, flush=True)
-        loop = TrainingLoop(run, learner)
-        for epoch in loop.epochs(options.epochs):
-            for _ in paced(options.batches, options.per_second):
-                images, labels = data.batch()
-                scores, loss = learner.learn(images, labels)
-                if texts:
-                    said = [Prediction(int(row.argmax()), next(hostile), 0.5) for row in scores]
-                    run.log_batch(loss=loss, images=images, predictions=said, ground_truth=labels)
-                else:
-                    loop.batch(inputs=images, scores=scores, labels=labels, loss=loss)
-            images, labels = data.batch()
-            held_out = learner.scores(images)
-            chance = float((held_out.argmax(axis=1) == labels).mean())
-            loop.validated(loss=float(np.log1p(np.exp(-held_out[np.arange(len(labels)), labels])).mean()), accuracy=chance)
-            if texts:
-                run.status("RUNNING", next(hostile))
-                run.log_scalars({f"{text[:60]} {epoch}": 1.0 for text in texts[:3]})
-            if options.fail:
-                raise FloatingPointError(next(hostile) or "the loss is no number any more")
+        click.echo(run.run_id)
+        train(run, plan, learner, data, words)
 
 
 if __name__ == "__main__":
