@@ -205,6 +205,8 @@ describe("a session with a trained pipeline", () => {
     await page.getByRole("img", { name: /nodes and/ }).waitFor();
     await expect.poll(() => seriousFaults(page)).toEqual([]);
     await keepPicture(page, `session-${theme}`, { whole: true });
+    await preview(page).evaluate((element) => element.scrollIntoView({ block: "center" }));
+    await keepPicture(page, `inference-${theme}`);
     await page.goto(`${server.url}sessions`);
     await page.getByRole("rowheader").first().waitFor();
     expect(await seriousFaults(page)).toEqual([]);

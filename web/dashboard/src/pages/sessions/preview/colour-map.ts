@@ -10,12 +10,14 @@ const LIGHTNESS = { from: 0.2, to: 0.96 };
 const HUE_DEGREES = { from: 285, to: 100 };
 const CHROMA = 0.17;
 const CHROMA_STEP = 0.002;
+/** Colours on each side that a colour is levelled with. */
+const REACH = 24;
 
 /** Red, green and blue from 0 to 255. */
 export type Colour = readonly [red: number, green: number, blue: number];
 
 /** The 256 colours of the map, darkest first. */
-export const SCORE_COLOURS: readonly Colour[] = Array.from({ length: STEPS }, (_, index) => colourAt(index / (STEPS - 1)));
+export const SCORE_COLOURS: readonly Colour[] = scoreColours();
 
 /** The colour of a share from 0 to 1; what is no number has none. */
 export function scoreColour(share: number): Colour | undefined {
@@ -34,17 +36,39 @@ export function lightness([red, green, blue]: Colour): number {
   return 0.2104542553 * long + 0.793617785 * medium - 0.0040720468 * short;
 }
 
-/** The most colourful colour of the wanted lightness and hue that a screen has. */
-function colourAt(share: number): Colour {
+/** As colourful as a screen can be, but without bends: a bend would look like an edge in the scores. */
+function scoreColours(): Colour[] {
+  const most = Array.from({ length: STEPS }, (_, index) => greatestChroma(index / (STEPS - 1)));
+  // A mean of least values is nowhere above what it was made from.
+  const least = most.map((_, index) => Math.min(...around(most, index)));
+  return most.map((_, index) => {
+    const near = around(least, index);
+    const chroma = near.reduce((sum, value) => sum + value, 0) / near.length;
+    return screen(linearAt(index / (STEPS - 1), chroma));
+  });
+}
+
+/** Values near a place; at the ends the last one stands for those that are missing. */
+function around(values: readonly number[], place: number): number[] {
+  return Array.from({ length: 2 * REACH + 1 }, (_, index) => {
+    const clamped = Math.min(values.length - 1, Math.max(0, place - REACH + index));
+    return values[clamped] ?? 0;
+  });
+}
+
+/** How colourful a screen can be at a place of the path. */
+function greatestChroma(share: number): number {
+  let chroma = CHROMA;
+  while (chroma > 0 && !linearAt(share, chroma).every((value) => value >= 0 && value <= 1)) {
+    chroma -= CHROMA_STEP;
+  }
+  return Math.max(0, chroma);
+}
+
+function linearAt(share: number, chroma: number): [number, number, number] {
   const light = LIGHTNESS.from + (LIGHTNESS.to - LIGHTNESS.from) * share;
   const hue = ((HUE_DEGREES.from + (HUE_DEGREES.to - HUE_DEGREES.from) * share) * Math.PI) / 180;
-  for (let chroma = CHROMA; chroma > 0; chroma -= CHROMA_STEP) {
-    const colour = linearOf(light, chroma * Math.cos(hue), chroma * Math.sin(hue));
-    if (colour.every((value) => value >= 0 && value <= 1)) {
-      return screen(colour);
-    }
-  }
-  return screen(linearOf(light, 0, 0));
+  return linearOf(light, chroma * Math.cos(hue), chroma * Math.sin(hue));
 }
 
 function linearOf(light: number, a: number, b: number): [number, number, number] {

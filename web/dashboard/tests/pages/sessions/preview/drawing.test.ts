@@ -15,6 +15,14 @@ describe("the colours of scores", () => {
     }
   });
 
+  test("change without an edge, in every channel", () => {
+    SCORE_COLOURS.slice(1).forEach((colour, index) => {
+      colour.forEach((value, channel) => {
+        expect(Math.abs(value - (SCORE_COLOURS[index]?.[channel] ?? 0))).toBeLessThanOrEqual(6);
+      });
+    });
+  });
+
   test("end where the scale ends, and what is no number has none", () => {
     expect(scoreColour(7)).toBe(SCORE_COLOURS[255]);
     expect(scoreColour(-7)).toBe(SCORE_COLOURS[0]);
