@@ -34,7 +34,7 @@ _REGISTER_SECONDS: Final = 5.0
 _SILENT_HEARTBEATS: Final = 3
 _MOST_PATIENCE: Final = 8
 _MESSAGE_BYTES: Final = 64 << 20
-_BACK_OFF: Final = RetryPolicy(initial_seconds=0.05, max_seconds=2.0)
+_BACK_OFF: Final = RetryPolicy(initial_seconds=0.05, max_seconds=1.0)
 """Most outages are a restart or a blink of the network: the first attempts follow each other at once."""
 
 _CHANNEL_OPTIONS: Final = (
