@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
-
 from hypothesis import Phase, settings
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-F = TypeVar("F", bound="Callable[..., object]")
-
-DEFAULT_BUDGET = 60.0
-"""Seconds in which the examples that cases ask for fit."""
+STEP_SECONDS = 300.0
+"""A budget has to be larger than this for cases to try more: a slow target needs the time for what they try anyway."""
 _MOST = 10.0
 _ALL = (Phase.explicit, Phase.generate, Phase.shrink)
 _factor = [1.0]
@@ -20,7 +13,7 @@ _factor = [1.0]
 
 def set_budget(seconds: float) -> None:
     """Let the cases that are imported from now on try as much as fits into a budget; never less than by default."""
-    _factor[0] = min(max(seconds / DEFAULT_BUDGET, 1.0), _MOST)
+    _factor[0] = min(max(seconds / STEP_SECONDS, 1.0), _MOST)
 
 
 def scaled(count: int) -> int:

@@ -38,7 +38,7 @@ RULES = [
 
 @requirement("CAT-ERR-001")
 @pytest.mark.parametrize(("method", "rule"), RULES)
-@examples(2, shrink=False)
+@examples(1, shrink=False)
 @given(data=st.data())
 def test_a_request_that_breaks_a_rule_is_refused(
     target: Target, method: Method, rule: Rule, data: st.DataObject

@@ -34,7 +34,7 @@ REASONS = frozenset({error_pb2.ERROR_REASON_FIELD_INVALID, error_pb2.ERROR_REASO
 @requirement("CAT-ERR-001")
 @capability("telemetry")
 @pytest.mark.parametrize("rule", RULES)
-@examples(2, shrink=False)
+@examples(1, shrink=False)
 @given(data=st.data())
 def test_a_message_that_breaks_a_rule_is_refused_in_band(target: Target, rule: Rule, data: st.DataObject) -> None:
     request = RegisterTrainingSessionRequest(session_id=target.unique("rules"))
