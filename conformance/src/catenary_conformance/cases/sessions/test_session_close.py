@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+import grpc
 import pytest
 
 from catenary.v1.discovery_service_pb2 import GetServerInfoRequest
@@ -13,7 +14,7 @@ from catenary.v1.session_requests_pb2 import CloseSessionRequest, CreateSessionR
 from catenary_conformance import rpcs
 from catenary_conformance.chunked import header, tensors_of
 from catenary_conformance.requests import requests_naming
-from catenary_conformance.requirement import capability, requirement
+from catenary_conformance.requirement import capability, requirement, slow
 
 if TYPE_CHECKING:
     from catenary.v1.capability_pb2 import ServerLimits
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _ITEMS = 8
 _WAITING = 12
+_UNAVAILING = frozenset({grpc.StatusCode.ABORTED, grpc.StatusCode.UNAVAILABLE})
+_CLOSING = frozenset({"SESSION_CLOSING", "SESSION_BUSY"})
 _TRIES = 3
 """Others may open and close sessions of their own while the case counts."""
 
@@ -116,6 +119,28 @@ def test_a_request_in_pieces_ends_with_session_closing(target: Target, workload:
             rpcs.expect_reason(answer, "SESSION_CLOSING")
             return
     pytest.skip("the header never arrived before the session was closed")
+
+
+@requirement("CAT-SES-019")
+@capability("training")
+@slow
+def test_a_call_that_meets_the_closing_of_its_session_says_so(
+    target: Target, contract: Contract, workload: Workload
+) -> None:
+    for method, _ in requests_naming(contract, "any"):
+        if method.name == "CloseSession":
+            continue
+        session_id = workload.open_session()
+        workload.load_pipeline(session_id)
+        request = next(each for of, each in requests_naming(contract, session_id) if of is method)
+        closing = rpcs.CLOSE_SESSION.open(target, CloseSessionRequest(session_id=session_id))
+        with closing, target.stream(method.path) as meeting:
+            closing.half_close()
+            meeting.send(request)
+            meeting.half_close()
+            answer = meeting.end()
+            closing.end().expect_ok()
+        assert answer.code not in _UNAVAILING or answer.reason in _CLOSING, f"{answer}"
 
 
 @requirement("CAT-SES-018")
