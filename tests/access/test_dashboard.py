@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from catenary.dashboard.v1 import frame_pb2
 from catenary.v1 import session_requests_pb2
@@ -49,7 +50,8 @@ def call(url: str, trusting: ssl.SSLContext, name: str, token: str = "", origin:
 
 def greeted(url: str, trusting: ssl.SSLContext, token: str) -> frame_pb2.Welcome:
     where = urlsplit(url)
-    with connect(f"wss://{where.netloc}/streams", ssl=trusting, origin=f"https://{where.netloc}", proxy=None) as page:
+    origin = Origin(f"https://{where.netloc}")
+    with connect(f"wss://{where.netloc}/streams", ssl=trusting, origin=origin, proxy=None) as page:
         page.send(frame_pb2.ClientFrame(hello=frame_pb2.Hello(token=token)).SerializeToString())
         received = page.recv(SECONDS)
     assert isinstance(received, bytes)
