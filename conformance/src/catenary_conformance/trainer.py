@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import struct
 import zlib
@@ -53,6 +54,8 @@ class Trainer:
         self._token = token
         self._timeout = timeout
         self._stream: Stream | None = None
+        self._durable = 0
+        self._waiting: dict[str, collections.deque[Reply]] = collections.defaultdict(collections.deque)
 
     @classmethod
     def register(cls, target: Target, *, token: Token = DEFAULT, **fields: Any) -> Self:  # noqa: ANN401 - of the message
@@ -93,21 +96,24 @@ class Trainer:
         self.say_unnumbered(heartbeat=telemetry_pb2.Heartbeat())
 
     def reply(self, kind: str) -> Any:  # noqa: ANN401 - the payload of a reply
-        """The next reply of a kind, such as `ack`; others are passed over.
+        """The next reply of a kind, such as `ack`; those of other kinds wait until they are asked for.
 
         Raises:
             AssertionError: the stream ended, or nothing came in time.
         """
-        while (reply := self.stream.receive(PATIENCE_SECONDS)) is not None:
-            if reply.WhichOneof("payload") == kind:
-                return getattr(reply, kind)
-        raise AssertionError(f"the stream ended before a reply of kind {kind}: {self.stream.answer}")
+        while not self._waiting[kind]:
+            reply = self.stream.receive(PATIENCE_SECONDS)
+            assert reply is not None, f"the stream ended before a reply of kind {kind}: {self.stream.answer}"
+            self._waiting[reply.WhichOneof("payload")].append(reply)
+            self._durable = max(self._durable, reply.ack.durable_sequence)
+        return getattr(self._waiting[kind].popleft(), kind)
 
     def until_durable(self, sequence: int | None = None) -> None:
         """Wait until everything up to a number, or the last, is acknowledged as durable."""
         wanted = self.sequence if sequence is None else sequence
-        while self.reply("ack").durable_sequence < wanted:
-            pass
+        while self._durable < wanted:
+            self._waiting["ack"].clear()
+            self.reply("ack")
 
     def half_close(self) -> Answer:
         """Say no more; how the stream ended."""

@@ -58,6 +58,6 @@ def next_event(stream: Stream, event: str, kind: str = "") -> watch_pb2.WatchRun
     raise AssertionError(f"the watch ended before {event} {kind}: {stream.answer}")
 
 
-def run(target: Target, run_id: str) -> Run:
+def run_of(target: Target, run_id: str) -> Run:
     """The run, as GetRun tells it."""
     return rpcs.GET_RUN.ok(target, run_request_pb2.GetRunRequest(run_id=run_id)).run

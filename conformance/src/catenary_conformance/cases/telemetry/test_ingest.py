@@ -8,7 +8,7 @@ from catenary.telemetry.v1.telemetry_pb2 import PAYLOAD_CLASS_IMAGE_BATCH, Gap
 from catenary_conformance import rpcs
 from catenary_conformance.requirement import requirement
 from catenary_conformance.trainer import Trainer, batch
-from catenary_conformance.watching import records, run, watched
+from catenary_conformance.watching import records, run_of, watched
 
 if TYPE_CHECKING:
     from catenary_conformance.target import Target
@@ -100,12 +100,12 @@ def test_heartbeats_are_neither_acknowledged_nor_stored(target: Target) -> None:
     with Trainer.register(target) as trainer:
         trainer.say(batch_data=batch(1))
         trainer.until_durable()
-        before = run(target, trainer.run_id).last_sequence
+        before = run_of(target, trainer.run_id).last_sequence
         for _ in range(5):
             trainer.heartbeat()
         trainer.say(batch_data=batch(2))
         trainer.until_durable()
-        assert run(target, trainer.run_id).last_sequence == before + 1
+        assert run_of(target, trainer.run_id).last_sequence == before + 1
         trainer.half_close().expect_ok()
         acks = [each.ack for each in trainer.stream.received if each.HasField("ack")]
         assert max(each.received_sequence for each in acks) == trainer.sequence
@@ -131,7 +131,7 @@ def test_the_numbers_of_a_gap_count_as_received(target: Target) -> None:
         trainer.say(gap=gap)
         trainer.say(batch_data=batch(6))
         trainer.until_durable()
-        dropped = run(target, trainer.run_id).dropped
+        dropped = run_of(target, trainer.run_id).dropped
         assert [(each.payload_class, each.count) for each in dropped] == [(PAYLOAD_CLASS_IMAGE_BATCH, 4)]
         trainer.finish()
         assert _indices(target, trainer.run_id) == [1, 6]

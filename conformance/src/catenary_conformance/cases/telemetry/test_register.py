@@ -9,7 +9,7 @@ from catenary.telemetry.v1.run_pb2 import WRITER_STATE_LIVE
 from catenary_conformance import rpcs
 from catenary_conformance.requirement import needs_two_tenants, requirement
 from catenary_conformance.trainer import Request, Trainer, batch
-from catenary_conformance.watching import run
+from catenary_conformance.watching import run_of
 
 if TYPE_CHECKING:
     from catenary_conformance.target import Target
@@ -23,7 +23,7 @@ def test_a_free_id_that_the_client_chose_becomes_the_id_of_the_run(target: Targe
     chosen = target.unique("chosen")
     with Trainer.register(target, session_id=chosen, client_name="a trainer") as trainer:
         assert trainer.run_id == chosen
-        assert run(target, chosen).client_name == "a trainer"
+        assert run_of(target, chosen).client_name == "a trainer"
 
 
 @requirement("CAT-TEL-001")
@@ -42,7 +42,7 @@ def test_a_run_with_a_live_writer_is_not_given_away_without_its_token(target: Ta
         rpcs.REGISTER.refused(target, again, reason="RUN_EXISTS")
         trainer.say(batch_data=batch(2))
         trainer.until_durable()
-        assert run(target, trainer.run_id).writer_state == WRITER_STATE_LIVE
+        assert run_of(target, trainer.run_id).writer_state == WRITER_STATE_LIVE
 
 
 @requirement("CAT-TEL-003")
@@ -147,8 +147,8 @@ def test_a_stale_epoch_stores_nothing(target: Target) -> None:
     with Trainer.register(target) as first:
         token = first.registration.resume_token
         second = Trainer.register(target, session_id=first.run_id, resume_token=token)
-        before = run(target, first.run_id).last_sequence
+        before = run_of(target, first.run_id).last_sequence
         first.say(batch_data=batch())
         rpcs.expect_reason(first.stream.end(), "STALE_EPOCH")
-        assert run(target, first.run_id).last_sequence == before
+        assert run_of(target, first.run_id).last_sequence == before
         assert second.registration.resume_from_sequence == 1

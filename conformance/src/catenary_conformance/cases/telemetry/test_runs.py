@@ -12,7 +12,7 @@ from catenary_conformance import rpcs
 from catenary_conformance.pages import walk
 from catenary_conformance.requirement import needs_two_tenants, requirement, slow
 from catenary_conformance.trainer import CANCELLED, COMPLETED, RUNNING, Trainer, batch
-from catenary_conformance.watching import events, run, watch, watched
+from catenary_conformance.watching import events, run_of, watch, watched
 
 if TYPE_CHECKING:
     from catenary_conformance.target import Target
@@ -88,7 +88,7 @@ def test_a_run_of_another_principal_is_neither_listed_nor_found(target: Target, 
     assert not listed
     rpcs.GET_RUN.refused(target, GetRunRequest(run_id=mine), reason="RUN_NOT_FOUND", token=second_token)
     rpcs.DELETE_RUN.refused(target, DeleteRunRequest(run_id=mine), reason="RUN_NOT_FOUND", token=second_token)
-    assert run(target, mine).run_id == mine
+    assert run_of(target, mine).run_id == mine
 
 
 @requirement("CAT-TEL-025", "CAT-TEL-041")
@@ -106,7 +106,7 @@ def test_an_unknown_and_a_deleted_run_are_not_found(target: Target) -> None:
 @requirement("CAT-TEL-026")
 def test_the_status_is_what_the_training_said_last(target: Target) -> None:
     with Trainer.register(target) as trainer:
-        assert run(target, trainer.run_id).status == training_pb2.TRAINING_STATUS_INITIALIZING
+        assert run_of(target, trainer.run_id).status == training_pb2.TRAINING_STATUS_INITIALIZING
         for status in (
             training_pb2.TRAINING_STATUS_RUNNING,
             training_pb2.TRAINING_STATUS_PAUSED,
@@ -115,15 +115,15 @@ def test_the_status_is_what_the_training_said_last(target: Target) -> None:
         ):
             trainer.say(status_update=StatusUpdate(status=status, message="because"))
             trainer.until_durable()
-            assert run(target, trainer.run_id).status == status
-        assert run(target, trainer.run_id).failure.message == "because"
+            assert run_of(target, trainer.run_id).status == status
+        assert run_of(target, trainer.run_id).failure.message == "because"
 
 
 @requirement("CAT-TEL-026")
 def test_a_run_that_is_registered_again_after_its_end_starts_at_initializing(target: Target) -> None:
     ended = _ended(target, target.unique("again"), COMPLETED)
     with Trainer.register(target, session_id=ended):
-        assert run(target, ended).status == training_pb2.TRAINING_STATUS_INITIALIZING
+        assert run_of(target, ended).status == training_pb2.TRAINING_STATUS_INITIALIZING
 
 
 @requirement("CAT-TEL-044")
@@ -133,10 +133,10 @@ def test_a_writer_that_says_nothing_for_three_heartbeats_is_silent(target: Targe
         interval = trainer.registration.server_config.heartbeat_interval_ms / 1000
         trainer.say(batch_data=batch(1))
         trainer.until_durable()
-        assert run(target, trainer.run_id).writer_state == run_pb2.WRITER_STATE_LIVE
+        assert run_of(target, trainer.run_id).writer_state == run_pb2.WRITER_STATE_LIVE
         trainer.leave()
         deadline = time.monotonic() + 3 * interval + target.seconds(3.0)
-        while run(target, trainer.run_id).writer_state != run_pb2.WRITER_STATE_SILENT:
+        while run_of(target, trainer.run_id).writer_state != run_pb2.WRITER_STATE_SILENT:
             assert time.monotonic() < deadline, "the writer still counts as live"
             time.sleep(_POLL_SECONDS)
 
@@ -149,7 +149,7 @@ def test_a_run_that_is_written_is_not_deleted(target: Target) -> None:
         rpcs.DELETE_RUN.refused(target, DeleteRunRequest(run_id=trainer.run_id), reason="STATE_INVALID")
         trainer.say(batch_data=batch(2))
         trainer.until_durable()
-        assert run(target, trainer.run_id).metric_names
+        assert run_of(target, trainer.run_id).metric_names
 
 
 @requirement("CAT-TEL-041")
@@ -165,7 +165,7 @@ def test_the_id_of_a_deleted_run_is_free_and_its_log_empty(target: Target) -> No
         assert again.registration.resume_from_sequence == 1
         again.say(status_update=CANCELLED)
         again.half_close().expect_ok()
-        assert "batch_loss" not in run(target, again.run_id).metric_names
+        assert "batch_loss" not in run_of(target, again.run_id).metric_names
         assert events(watched(target, again.run_id, after_sequence=0)).count("record") == 1
 
 

@@ -1,0 +1,1 @@
+"""What happens on a stream, as data: drawn, shrunk, played."""
