@@ -218,7 +218,6 @@ class Link(threading.Thread):
         self._registration.request_id = ""
         self._registration.resume_token = response.resume_token
         self.registered = True
-        self.attempted.set()
         self._on_registered(self._registration, None)
         return _terms(response)
 
@@ -250,6 +249,7 @@ class Link(threading.Thread):
     def _stream(self, channel: grpc.Channel, terms: Terms) -> Failure | None:
         stream = object()
         self._outbox.begin(stream, terms)
+        self.attempted.set()  # from here on nothing is encoded that this server does not take
         open_stream = channel.stream_stream(
             f"/{self._service}/StreamTelemetry",
             request_serializer=None,
