@@ -41,7 +41,8 @@ def listen(host: str, port: int) -> Sequence[socket.socket]:
     for family, address in _addresses(host, port):
         wanted = listening[0].getsockname()[1] if listening else port
         try:
-            listening.append(socket.create_server((address, wanted), family=family))
+            both = address == "::" and socket.has_dualstack_ipv6()
+            listening.append(socket.create_server((address, wanted), family=family, dualstack_ipv6=both))
         except OSError as error:
             if error.errno in _NOT_HERE:
                 absent = error

@@ -66,6 +66,12 @@ def test_a_network_server_is_called_by_its_own_address_or_the_names_that_the_ope
         assert refusal(policy, NETWORK, host, f"http://{host}") is not None, host
 
 
+def test_an_address_of_ipv4_on_a_socket_for_both_is_the_address() -> None:
+    host = "192.0.2.7:50080"
+    assert refusal(OriginPolicy(), ("::ffff:192.0.2.7", PORT), host, f"http://{host}") is None
+    assert refusal(OriginPolicy(), ("::ffff:127.0.0.1", PORT), "localhost:50080", "http://localhost:50080") is None
+
+
 def test_behind_a_proxy_the_origin_is_the_proxy_as_the_operator_names_it() -> None:
     policy = OriginPolicy(("https://runs.example.org",))
     assert refusal(policy, LOOPBACK, "runs.example.org", "https://runs.example.org") is None

@@ -67,6 +67,14 @@ async def test_a_frame_above_the_limit_is_too_big_and_one_at_the_limit_is_not(ur
 async def test_text_is_not_a_frame(url: str) -> None:
     assert await code_after(url, "hello") == UNSUPPORTED
     assert await code_after(url, "hello", hello=False) == UNSUPPORTED
+    assert await code_after(url, ["hel", "lo"]) == UNSUPPORTED
+
+
+async def test_text_that_is_no_text_is_not_decoded(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with PageClient.open(url) as page:
+        page.socket.transport.write(Frame(Opcode.TEXT, b"\xff\xfe").serialize(mask=True))
+        assert (await page.closed())[0] == UNSUPPORTED
+    assert not caplog.records
 
 
 async def test_what_breaks_the_order_of_frames_is_sent_away(url: str) -> None:

@@ -52,6 +52,16 @@ async def test_localhost_is_served_on_every_address_that_it_has(front: FrontEnd)
         assert (await fetch(f"http://127.0.0.1:{port}/")).status == 200
 
 
+async def test_a_server_that_listens_everywhere_is_called_from_the_same_machine_or_by_its_name(front: FrontEnd) -> None:
+    everywhere = "0.0.0.0"  # noqa: S104 - what an operator may choose
+    async with serving_web(front, WebSettings(host=everywhere)) as url:
+        assert url.startswith("http://localhost:")
+        assert (await fetch(url)).status == 200
+    named = WebSettings(host=everywhere, hosts=("gpu.example.org", "https://runs.example.org"))
+    async with serving_web(front, named) as url:
+        assert url.startswith("http://gpu.example.org:")
+
+
 async def test_an_encrypted_port_takes_encrypted_pages_and_a_renewed_certificate(
     front: FrontEnd, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ REQUEST_SECONDS: Final = 10.0
 """Time in which the headers of a request must come."""
 CONTROL_FRAMES_PER_SECOND: Final = 20.0
 CONTROL_FRAMES_AT_ONCE: Final = 200.0
+UNSUPPORTED: Final = 1003
 POLICY: Final = 1008
 
 
@@ -55,7 +56,7 @@ class HttpConnection(H11Protocol):
 
 
 class PageConnection(WebSocketsSansIOProtocol):
-    """Counts the frames that never reach the application (pings, pongs, pieces of a message), and ends when told."""
+    """Takes binary messages only, counts the frames that never reach the application, and ends when told."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **options)
@@ -65,6 +66,10 @@ class PageConnection(WebSocketsSansIOProtocol):
         """End the connection at once: pages have had time for their last words, and one may take nothing in."""
         super().shutdown()
         self.transport.abort()
+
+    def handle_text(self, event: Frame) -> None:  # noqa: ARG002 - not looked at
+        """Refuse, before anybody decodes it."""
+        self._end(UNSUPPORTED, "frames are binary")
 
     def handle_cont(self, event: Frame) -> None:
         """Take a further piece of a message."""
@@ -86,6 +91,10 @@ class PageConnection(WebSocketsSansIOProtocol):
             return False
         if self._rate.take():
             return True
-        self.conn.fail(POLICY, "too many frames")
-        self.handle_parser_exception()
+        self._end(POLICY, "too many frames")
         return False
+
+    def _end(self, code: int, reason: str) -> None:
+        if not self.close_sent:
+            self.conn.fail(code, reason)
+            self.handle_parser_exception()

@@ -100,7 +100,8 @@ class OriginPolicy:
 
     def _served(self, scope: Scope, host: str) -> Origin | None:
         """The origin that a request is addressed to, if it is one of ours."""
-        scheme, (address, port) = _SECURE[scope["scheme"]], scope["server"]
+        scheme, (bound, port) = _SECURE[scope["scheme"]], scope["server"]
+        address = bound.removeprefix("::ffff:")  # an address of IPv4 on a socket for both
         try:
             asked = Origin.parse(host, scheme=scheme)
         except OriginError:

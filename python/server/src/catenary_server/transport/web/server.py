@@ -16,7 +16,7 @@ from catenary_server.transport.settings import MessageSizes
 from catenary_server.transport.web.application import WebApplication
 from catenary_server.transport.web.assets import Assets
 from catenary_server.transport.web.connections import HttpConnection, PageConnection
-from catenary_server.transport.web.origin import OriginPolicy
+from catenary_server.transport.web.origin import Origin, OriginPolicy
 from catenary_server.transport.web.unary import UnaryCalls
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ MOST_FRAME_BYTES: Final = 64 * 1024
 PING_SECONDS: Final = 20.0
 LAST_WORDS_SECONDS: Final = 1.0
 """Time for answers that are on their way when the port is closed."""
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - what an operator may choose
 TICK_SECONDS: Final = 1.0
 
 
@@ -104,8 +105,16 @@ class WebServer:
             ) from error
         self._serving = asyncio.create_task(self._server.serve(list(sockets)), name="serve the dashboard")
         await self._server.listening.wait()
-        scheme = "http" if settings.ssl is None else "https"
-        return f"{scheme}://{shown(settings.host, sockets[0].getsockname()[1])}/"
+        return self._address(sockets[0].getsockname()[1])
+
+    def _address(self, port: int) -> str:
+        """What to open; a server that listens everywhere is called by its first name, or from the same machine."""
+        settings, scheme = self._settings, "http" if self._settings.ssl is None else "https"
+        name = settings.host
+        if name in _EVERYWHERE:
+            name = settings.hosts[0] if settings.hosts else "localhost"
+            return f"{Origin.parse(name, scheme=scheme, port=port)}/"
+        return f"{scheme}://{shown(name, port)}/"
 
     def dismiss_pages(self) -> None:
         """Send away the pages that watch something, which would go on for ever."""
@@ -168,7 +177,7 @@ def _config(application: WebApplication, settings: WebSettings) -> uvicorn.Confi
         proxy_headers=False,  # who asks may not say that somebody else does
         server_header=False,
         log_config=None,
-        log_level="warning",
+        log_level="error",  # what strangers send is answered, not logged
         access_log=False,
     )
     config.load()
