@@ -25,7 +25,15 @@ def run_pytest(arguments: Sequence[str], plugins: Sequence[object], *, everythin
         plugins: objects with hooks.
         everything: whether to collect all cases; otherwise those of the files that the arguments name.
     """
-    own = [*(["--pyargs", CASES] if everything else []), "-c", str(INI), "--rootdir", str(INI.parent), "--confcutdir", str(INI.parent)]
+    own = [
+        *(["--pyargs", CASES] if everything else []),
+        "-c",
+        str(INI),
+        "--rootdir",
+        str(INI.parent),
+        "--confcutdir",
+        str(INI.parent),
+    ]
     own += ["--disable-plugin-autoload", "-p", "pytest_timeout"]
     for name in _WITHOUT:
         own += ["-p", f"no:{name}"]

@@ -94,6 +94,7 @@ class Run:
         except TargetUnreachable as error:
             self.unreachable = str(error)
             raise
+        self.target.learn_alias()
         answer = self.target.quiet_call("GetServerInfo")
         self.info = answer.response if answer.ok else None
         self.asks_for_tokens = self.target.quiet_call("GetServerInfo", token=None).code is UNAUTHENTICATED

@@ -28,6 +28,9 @@ CALL_SECONDS = 10.0
 WORK_SECONDS = 60.0
 """Deadline of a call that loads a pipeline, trains or infers."""
 
+NO_MESSAGE = b"\x0a\x7f"
+"""Bytes that are a message of no RPC: a length beyond the end."""
+
 Metadata = tuple[tuple[str, str | bytes], ...]
 
 
@@ -89,6 +92,7 @@ class Target:
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
         self._count = 0
+        self._of_alias: frozenset[str] = frozenset()
 
     def connect(self) -> None:
         """Wait until the target can be reached, and measure how far away it is.
@@ -215,10 +219,29 @@ class Target:
         )
 
     def wire_path(self, path: str) -> str:
-        """The path as it is sent: that of the alias, where the run has one."""
-        alias = self.settings.service_alias
-        service, _, name = path.lstrip("/").partition("/")
-        return f"/{alias}/{name}" if alias and service.startswith("catenary.v1.") else path
+        """The path as it is sent: that of the alias, for what the alias has."""
+        return self._aliased(path) if path in self._of_alias else path
+
+    def learn_alias(self) -> frozenset[str]:
+        """Find out which RPCs the alias has, by calling each with bytes that are no message; returns their paths.
+
+        The others are called by their own names, so that what an older service lacks can still prepare a case.
+        """
+        if self.settings.service_alias:
+            paths = [path for path in self.contract.methods if path.startswith("/catenary.v1.")]
+            self._of_alias = frozenset(path for path in paths if self._answers_alias(path))
+        return self._of_alias
+
+    def _aliased(self, path: str) -> str:
+        return f"/{self.settings.service_alias}/{path.rpartition('/')[2]}"
+
+    def _answers_alias(self, path: str) -> bool:
+        call = self.channel().unary_unary(self._aliased(path), None, None)
+        try:
+            call(NO_MESSAGE, timeout=self.seconds(CALL_SECONDS), metadata=self._metadata(DEFAULT, ()))
+        except grpc.RpcError as error:
+            return error.code() is not grpc.StatusCode.UNIMPLEMENTED
+        return True
 
     def _unary(
         self, method: Method, request: Message | bytes, timeout: float, token: str | Default | None, metadata: Metadata

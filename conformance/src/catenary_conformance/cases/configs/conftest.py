@@ -24,6 +24,7 @@ class Resolver:
         self._target = target
         self.session_id = session_id
         self.trainrun = trainrun
+        self._known: dict[tuple[str, ...], bytes] = {}
 
     def request(self, *overrides: str, config_type: str = "trainrun", path: str = "") -> ResolveConfigRequest:
         """A request for a configuration; without a path, for the train run that the suite trains."""
@@ -39,8 +40,11 @@ class Resolver:
         return rpcs.RESOLVE_CONFIG.ok(self._target, self.request(*overrides, config_type=config_type, path=path))
 
     def json(self, *overrides: str, config_type: str = "trainrun", path: str = "") -> Any:  # noqa: ANN401 - JSON
-        """The configuration in it."""
-        return json.loads(self.resolve(*overrides, config_type=config_type, path=path).config_bytes)
+        """The configuration in it; the same request is asked once, for what only compares with it."""
+        key = (config_type, path, *overrides)
+        if key not in self._known:
+            self._known[key] = self.resolve(*overrides, config_type=config_type, path=path).config_bytes
+        return json.loads(self._known[key])
 
     def refused(self, *overrides: str, reason: str, path: str = "") -> Answer:
         """How it is refused."""
