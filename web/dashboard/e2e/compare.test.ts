@@ -128,6 +128,7 @@ describe("runs side by side", () => {
     await row(page, "learning rate").first().getByText("0.02", { exact: true }).waitFor();
     await row(page, "validation_loss").getByText("best:").waitFor({ state: "attached" });
     expect(await row(page, "validation_loss").getByText(/\(.\d+\.\d %\)/).count()).toBe(1);
+    expect(await table(page).getByText("NaN").count()).toBe(0);
     await row(page, "optimizer").waitFor();
     await page.getByRole("checkbox", { name: /Only differences/ }).check();
     await expect.poll(() => row(page, "optimizer").count()).toBe(0);

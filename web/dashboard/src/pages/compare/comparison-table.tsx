@@ -8,6 +8,7 @@ import { Icon } from "../../parts/icon";
 import { StatusBadge } from "../../parts/status-badge";
 import { compare, type Compared, type ComparedCell, type ComparedGroup } from "./comparison";
 import { lookOf } from "./look";
+import { nameOf } from "./run-chooser";
 
 export function ComparisonTable({ runs }: { runs: readonly Compared[] }): JSX.Element {
   const [onlyDifferences, setOnlyDifferences] = useState(false);
@@ -40,7 +41,7 @@ export function ComparisonTable({ runs }: { runs: readonly Compared[] }): JSX.El
                 <th key={run.id} scope="col">
                   <span class="comparison-run">
                     <Swatch source={lookOf(index)} />
-                    <Link href={runPath(run.id)}>{run.model || run.id}</Link>
+                    <Link href={runPath(run.id)}>{nameOf(run, run.id)}</Link>
                   </span>
                   <span class="comparison-id mono">{run.id}</span>
                 </th>

@@ -35,7 +35,7 @@ export interface ComparedGroup {
 
 const MISSING = "\u2013";
 const LOWER_IS_BETTER = /loss|error|perplexity|(^|_)(mse|mae|rmse|nll)(_|$)/i;
-const HIGHER_IS_BETTER = /accuracy|(^|_)(acc|auroc|auc|iou|precision|recall|f1|dice|psnr|ssim|map|average_fps|current_fps)(_|$)/i;
+const HIGHER_IS_BETTER = /accuracy|(^|_)(acc|auroc|auc|iou|precision|recall|f1|dice|psnr|ssim|map)(_|$)/i;
 
 /** Every row, by groups; groups without rows are left out. */
 export function compare(runs: readonly Compared[], now: number): ComparedGroup[] {

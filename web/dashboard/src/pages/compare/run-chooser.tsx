@@ -93,9 +93,11 @@ function Option({ run, checked, full, onToggle }: OptionProps): JSX.Element {
   );
 }
 
-/** What a run is called in a chart. */
+/** What a run is called in a chart: by its program, or by its model where the server trained it, and the end of its id. */
 export function nameOf(run: RunView | undefined, id: string): string {
-  return run === undefined || run.model === "" ? id : `${run.model} \u00b7 ${id.slice(-6)}`;
+  const [program = ""] = run?.client.split(" ") ?? [];
+  const name = program === "" || program.startsWith("catenary") ? (run?.model ?? "") : program;
+  return name === "" ? id : `${name} \u00b7 ${id.slice(-6)}`;
 }
 
 function textsOf(run: RunView): string[] {

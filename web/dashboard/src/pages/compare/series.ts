@@ -54,7 +54,8 @@ export async function queryFinals(
     for (const each of series) {
       if (each.globalSteps.length > 0) {
         const last = await lastValue(runId, each, signal);
-        finals.set(each.metricName, { last, least: reduce(each.minimums, Math.min), greatest: reduce(each.maximums, Math.max) });
+        const { low, high } = seriesOf(each);
+        finals.set(each.metricName, { last, least: reduce(low, Math.min), greatest: reduce(high, Math.max) });
       }
     }
   }
@@ -78,6 +79,7 @@ function seriesOf(series: MetricSeries): Series {
     steps: series.globalSteps.map(Number),
     times: series.logTimesUnixMs.map(Number),
     low: [...series.minimums],
+    // Where each point is one sample, its greatest value is its least, and not sent.
     high: series.maximums.length === 0 ? [...series.minimums] : [...series.maximums],
   };
 }
