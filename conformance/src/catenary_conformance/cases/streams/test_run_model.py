@@ -110,6 +110,7 @@ class _Writing(RuleBasedStateMachine):
         after = self.trainer.registration
         assert after.writer_epoch > before.writer_epoch
         assert self.model.resumes_at(after.resume_from_sequence)
+        self.model.durable = after.resume_from_sequence - 1
         for message in self.sent:
             message.writer_epoch = after.writer_epoch
             if message.sequence >= after.resume_from_sequence:
