@@ -77,7 +77,7 @@ describe("a server with tokens", () => {
     expect(await page.steering.getByRole("button", { name: "Stop" }).getAttribute("aria-disabled")).toBe("true");
     expect(await page.steering.getByRole("textbox", { name: "Learning rate" }).isDisabled()).toBe(true);
     expect(await seriousFaults(tab.page)).toEqual([]);
-    await tab.page.getByRole("link", { name: "All runs" }).click();
+    await tab.page.getByRole("link", { name: "All runs", exact: true }).click();
     await tab.page.getByRole("checkbox", { name: `Select ${training.runId}` }).check();
     const remove = tab.page.getByRole("button", { name: "Delete", exact: true });
     expect(await remove.isDisabled()).toBe(true);

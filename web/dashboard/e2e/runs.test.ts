@@ -57,10 +57,10 @@ describe("the page of runs", () => {
     await row(finished).getByText("Completed", { exact: true }).waitFor();
     await row(failed).getByText("Failed", { exact: true }).waitFor();
     await row(failed).getByText("the loss is no number any more").waitFor();
-    const late = await startTraining(server, "--name", "late", "--epochs", "1", "--batches", "20");
+    const late = await startTraining(server, "--name", "late");
     await row(late).getByText("Running", { exact: true }).waitFor();
-    await late.program.ended();
-    await row(late).getByText("Completed", { exact: true }).waitFor();
+    await late.program.stop("SIGINT");
+    await row(late).getByText("Cancelled", { exact: true }).waitFor();
     expect(tab.faults).toEqual([]);
     await tab.close();
   });

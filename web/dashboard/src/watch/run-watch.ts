@@ -6,12 +6,14 @@
  * is missing after a cut, and what is missing never holds up what happens now.
  */
 import { create, fromBinary, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Run } from "@catenary/contract/catenary/telemetry/v1/run_pb";
 import { PayloadClass } from "@catenary/contract/catenary/telemetry/v1/telemetry_pb";
 import {
   WatchRunRequestSchema,
   WatchRunResponseSchema,
   type WatchRunResponse,
 } from "@catenary/contract/catenary/telemetry/v1/watch_pb";
+import { isFinal, statusOf } from "../model/run";
 import { CallFailed, type Fault } from "../rpc/fault";
 import { LINK_LOST, type StreamCall } from "../rpc/stream-call";
 import type { StreamLink } from "../rpc/streams";
@@ -32,6 +34,7 @@ const CURVES_EVERY_MS = 100;
 const FIGURES_EVERY_MS = 50;
 const QUIET_MS = 250;
 const MOMENT_MS = 2;
+const RETAKEN_MS = 5_000;
 
 type Post = (update: WatchUpdate, transfer: Transferable[]) => void;
 
@@ -63,12 +66,8 @@ export class RunWatch {
     switch (request.action) {
       case "start":
         this.#runId = request.runId;
-        void this.#follow({ snapshotPoints: SNAPSHOT_POINTS }, LIVE_CREDIT, this.#takeLive);
-        void this.#follow(
-          { snapshotPoints: 0, payloadClasses: [PayloadClass.EVENT] },
-          HISTORY_CREDIT,
-          this.#takeHistory,
-        );
+        void this.#followLive();
+        void this.#followHistory();
         requestAnimationFrame(this.#frame);
         break;
       case "canvas":
@@ -95,6 +94,20 @@ export class RunWatch {
   stop(): void {
     this.#abort.abort();
     this.#tiles.close();
+  }
+
+  /** What happens now, until the run ends. */
+  #followLive(): Promise<void> {
+    return this.#follow({ snapshotPoints: SNAPSHOT_POINTS }, LIVE_CREDIT, this.#takeLive);
+  }
+
+  /** The events; after the end of the run, look now and then whether somebody took it up again. */
+  async #followHistory(): Promise<void> {
+    const request = { snapshotPoints: 0, payloadClasses: [PayloadClass.EVENT] };
+    while (!this.#abort.signal.aborted && this.#fault === undefined) {
+      await this.#follow(request, HISTORY_CREDIT, this.#takeHistory);
+      await new Promise((resolve) => setTimeout(resolve, RETAKEN_MS));
+    }
   }
 
   /** Keep a call of WatchRun open until the run or the watch ends. */
@@ -153,6 +166,11 @@ export class RunWatch {
   };
 
   #takeHistory = (response: WatchRunResponse, giveBack: () => void): void => {
+    const { event } = response;
+    if (event.case === "snapshot" && this.#historyEnded && !isOver(event.value.run)) {
+      this.#historyEnded = false;
+      void this.#followLive();
+    }
     this.#history.take(response);
     this.#historyHeardAt = performance.now();
     this.#historyEnded ||= response.event.case === "runEnded";
@@ -227,4 +245,8 @@ function together(call: StreamCall, most: number): () => void {
       timer ??= setTimeout(give, MOMENT_MS);
     }
   };
+}
+
+function isOver(run: Run | undefined): boolean {
+  return run === undefined || isFinal(statusOf(run.status));
 }
