@@ -180,6 +180,17 @@ async def test_a_broken_rule_rejects_one_message(served: Served) -> None:
     assert (steps, [str(value) for value in values]) == ([1], ["nan"])
 
 
+async def test_a_sequence_of_zero_breaks_a_rule_and_is_no_repetition(served: Served) -> None:
+    trainer = await Trainer.register(served)
+    sample = {"metric_name": "x", "global_step": 1, "value": 1.0}
+    await trainer.send(sequence=0, metric_batch={"samples": [sample]})
+    await trainer.send(metric_batch={"samples": [sample]})
+    responses = await trainer.finish()
+    (rejection,) = [r.rejection for r in responses if r.HasField("rejection")]
+    assert rejection.reason == error_pb2.ERROR_REASON_FIELD_INVALID
+    assert [r.ack for r in responses if r.HasField("ack")][-1].durable_sequence == 1
+
+
 async def test_bytes_that_are_no_message_end_the_stream(served: Served) -> None:
     path = "/catenary.telemetry.v1.TelemetryService/StreamTelemetry"
     raw: Any = served.channel.stream_stream(path, None, None)(None)

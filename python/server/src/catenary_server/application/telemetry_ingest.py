@@ -229,7 +229,7 @@ class Writer:
         Raises:
             Failure: SEQ_GAP if one before it is missing.
         """
-        if message.sequence is None:
+        if not message.sequence:  # zero breaks a rule, and is refused for that
             return False
         if message.sequence <= run.state.received:
             return True
@@ -244,7 +244,7 @@ class Writer:
 
     def _reject(self, run: LiveRun, message: Message, refusal: Refusal) -> None:
         """Refuse a message, or an image of it; the sequence of the message counts as received."""
-        if refusal.image_index is None and message.sequence is not None:
+        if refusal.image_index is None and message.sequence:
             run.state.passed(message.sequence)
             run.touch()
             self._unsafe.append(_Unsafe(run.state.position, message.sequence, None))
