@@ -11,6 +11,8 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from catenary.v1 import discovery_service_pb2, session_requests_pb2
+from catenary.v1.capability_pb2 import Capability
+from catenary.v1.session_pb2 import Session
 from catenary_conformance.contract import Contract, Method
 from catenary_conformance.rules import Place
 
@@ -90,18 +92,18 @@ class Standin(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for t
 
     def _GetServerInfo(self, _request: Message) -> Message:
         return discovery_service_pb2.GetServerInfoResponse(
-            server_name="stand-in", server_version="1", capabilities=[{"name": "sessions", "revision": 1}]
+            server_name="stand-in", server_version="1", capabilities=[Capability(name="sessions", revision=1)]
         )
 
     def _CreateSession(self, _request: Message) -> Message:
         session_id = secrets.token_urlsafe(16)
         self.sessions.add(session_id)
-        return session_requests_pb2.CreateSessionResponse(session_id=session_id, session={"session_id": session_id})
+        return session_requests_pb2.CreateSessionResponse(session_id=session_id, session=Session(session_id=session_id))
 
     def _GetSession(self, request: Any) -> Message:
         if request.session_id not in self.sessions:
             raise Refused(grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND")
-        return session_requests_pb2.GetSessionResponse(session={"session_id": request.session_id})
+        return session_requests_pb2.GetSessionResponse(session=Session(session_id=request.session_id))
 
     def _CloseSession(self, request: Any) -> Message:
         if request.session_id not in self.sessions | self.closed:

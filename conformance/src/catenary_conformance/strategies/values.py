@@ -127,7 +127,7 @@ def _lengths(rules: Rules) -> tuple[int, int]:
     exact: int | None = rules.get("len", rules.get("len_bytes"))
     if exact is not None:
         return exact, exact
-    least: int = rules.get("min_len", rules.get("min_bytes", 0))
+    least = int(rules.get("min_len") or rules.get("min_bytes") or 0)
     most: int | None = limits(rules, ("max_len", "max_bytes"))
     return least, least + _MORE if most is None else most
 
