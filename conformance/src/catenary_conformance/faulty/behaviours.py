@@ -269,6 +269,16 @@ def drop_last(path: str) -> Edit:
     return edit
 
 
+def rename_each(items: str, path: str, change: Callable[[Fields], Fields]) -> Edit:
+    """Change a field of each entry of a list."""
+
+    def edit(message: Fields) -> None:
+        for entry in getattr(message, items):
+            setattr(entry, path, change(getattr(entry, path)))
+
+    return edit
+
+
 def edits(*steps: Edit) -> Edit:
     """One edit after the other."""
 

@@ -50,14 +50,15 @@ class Caller:
     """A client of one address with one token."""
 
     def __init__(self, address: str, token: str = "") -> None:
-        self._channel = grpc.insecure_channel(address, _OPTIONS)
+        # As bytes: the stubs of the library know no calls without serializers.
+        self._channel: Fields = grpc.insecure_channel(address, _OPTIONS)
         self._metadata: Metadata = (("authorization", f"Bearer {token}"),) if token else ()
 
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()
 
-    def __call__(self, method: str, *requests: Message, timeout: float = PATIENCE, **fields: object) -> Heard:
+    def __call__(self, method: str, *requests: Message, timeout: Fields = PATIENCE, **fields: object) -> Heard:
         """Call a method by its name with one request made of the fields, or with those given; hear it to its end."""
         with self.open(method, timeout=timeout) as talk:
             for request in requests or [request_class(path(method))(**fields)]:

@@ -18,6 +18,7 @@ from catenary_conformance.faulty.behaviours import (
     put,
     refuses,
     relays,
+    rename_each,
     says,
 )
 from catenary_conformance.faulty.exchange import INVALID_ARGUMENT, NOT_FOUND, refusal
@@ -223,7 +224,7 @@ MUTANTS = (
         "lists-files-that-are-not-there",
         "ListConfigs",
         "The list names files by paths that do not resolve.",
-        answers(lambda response: [setattr(each, "path", f"old/{each.path}") for each in response.configs]),
+        answers(rename_each("configs", "path", "old/{}".format)),
         listed,
     ),
     mutant(

@@ -11,6 +11,7 @@ from catenary_conformance.faulty.behaviours import (
     drop_last,
     hears,
     refuses,
+    rename_each,
     says,
 )
 from catenary_conformance.faulty.exchange import (
@@ -27,6 +28,7 @@ from catenary_conformance.faulty.mutant import mutant
 from catenary_conformance.faulty.stand import nonce
 
 if TYPE_CHECKING:
+    from catenary_conformance.faulty.behaviours import Edit
     from catenary_conformance.faulty.exchange import Exchange, Fields, Forward
     from catenary_conformance.faulty.stand import Stand
 
@@ -50,7 +52,7 @@ def refused_when_full(exchange: Exchange, forward: Forward) -> Answer:
     return Answer(iter(contents), lambda: status)
 
 
-def reversed_page(items: str) -> object:
+def reversed_page(items: str) -> Edit:
     """An edit: the entries of a page in reverse order."""
 
     def edit(response: Fields) -> None:
@@ -175,11 +177,7 @@ MUTANTS = (
         "lists-what-is-not-there",
         "ListAvailablePipelines",
         "The list names pipelines by other paths.",
-        answers(
-            lambda response: [
-                setattr(each, "pipeline_path", f"old/{each.pipeline_path}") for each in response.pipelines
-            ]
-        ),
+        answers(rename_each("pipelines", "pipeline_path", "old/{}".format)),
         pipelines,
     ),
     mutant(

@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from catenary_conformance.faulty.behaviours import Edit
     from catenary_conformance.faulty.exchange import Fields
 
 _SIZES = {1: 4, 2: 8, 3: 4, 4: 8, 5: 1, 6: 1, 7: 2, 8: 2}
 """Bytes of one element by its type."""
 _FLOAT32 = 1
+
+
+def each_tensor(edit: Edit) -> Edit:
+    """An edit of an inference: each tensor of its inputs is edited."""
+
+    def edit_all(request: Fields) -> None:
+        for tensor in tensors(request.inputs):
+            edit(tensor)
+
+    return edit_all
 
 
 def tensors(batch: Fields) -> Iterator[Fields]:

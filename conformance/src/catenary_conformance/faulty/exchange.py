@@ -48,7 +48,7 @@ class Status:
         info = ErrorInfo()
         for detail in self.rich.details:
             if detail.Unpack(info):
-                return info.reason
+                return str(info.reason)
         return ""
 
     @property

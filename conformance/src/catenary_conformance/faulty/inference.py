@@ -17,7 +17,7 @@ from catenary_conformance.faulty.behaviours import (
     request_for,
     says,
 )
-from catenary_conformance.faulty.elements import finite, made_to_fit, perturb_outputs, tensors
+from catenary_conformance.faulty.elements import each_tensor, finite, made_to_fit, perturb_outputs, tensors
 from catenary_conformance.faulty.exchange import (
     ABORTED,
     FAILED_PRECONDITION,
@@ -119,7 +119,7 @@ def only_from_shared_memory(request: Fields, response: Fields) -> None:
 # Witnesses.
 
 
-def infer(stand: Stand, session: str, inputs: dict[str, object], **fields: object) -> object:
+def infer(stand: Stand, session: str, inputs: Fields, **fields: object) -> object:
     """What comes of an inference: its outputs, or why there are none."""
     heard = stand.call("Inference", session_id=session, inputs=inputs, **fields)
     outputs = heard.answer.outputs if not heard.status.code else {}
@@ -180,10 +180,10 @@ def in_shared_memory(stand: Stand) -> object:
     name = made.session.shared_memory.name.lstrip("/")
     whole = cube()
     content = whole.pop("raw_data")
-    (SEGMENTS / name).write_bytes(bytes(content).ljust(4096, b"\x00"))  # type: ignore[arg-type]
+    (SEGMENTS / name).write_bytes(content.ljust(4096, b"\x00"))
     told = []
     for segment, offset in ((name, 0), (nonce(), 0), (name, 1 << 62)):
-        place = {"name": segment, "byte_offset": offset, "byte_size": len(bytes(content))}
+        place = {"name": segment, "byte_offset": offset, "byte_size": len(content)}
         inputs = {"extra_inputs": {"data": whole | {"shm_ref": place}}}
         heard = stand.near("Inference", session_id=made.session_id, inputs=inputs)
         told.append((heard.outcome, [message.outputs["unit.normalized"].raw_data for message in heard.messages]))
@@ -204,7 +204,7 @@ MUTANTS = (
         "makes-tensors-fit",
         "Inference",
         "A tensor with too few bytes is filled up.",
-        hears(lambda request: [made_to_fit(each) for each in tensors(request.inputs)]),
+        hears(each_tensor(made_to_fit)),
         wrong_inputs,
     ),
     mutant(
@@ -244,7 +244,7 @@ MUTANTS = (
         "finite-numbers-only",
         "Inference",
         "NaN and infinity become 0.",
-        hears(lambda request: [finite(each) for each in tensors(request.inputs)]),
+        hears(each_tensor(finite)),
         not_finite,
     ),
     mutant(
@@ -302,6 +302,7 @@ MUTANTS = (
         "A segment of somebody else is called not found.",
         says("SHM_NOT_OWNER", instead=refusal(NOT_FOUND, "ARTIFACT_NOT_FOUND")),
         in_shared_memory,
+        near=True,
     ),
     mutant(
         "INF-024",
@@ -310,6 +311,7 @@ MUTANTS = (
         "A range beyond the segment is called an invalid field.",
         says("SHM_RANGE", instead=invalid(field_path="byte_offset")),
         in_shared_memory,
+        near=True,
     ),
     mutant(
         "INF-025",
@@ -318,5 +320,6 @@ MUTANTS = (
         "Inputs in shared memory give other outputs.",
         answers_to(only_from_shared_memory),
         in_shared_memory,
+        near=True,
     ),
 )

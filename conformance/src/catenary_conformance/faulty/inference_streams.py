@@ -43,9 +43,7 @@ _FOREVER = 60.0  # seconds; longer than anybody waits
 def out_of_order(_: Exchange, messages: Iterator[Fields]) -> Iterator[Fields]:
     """Answers that come close together change places in pairs."""
     arrived: queue.SimpleQueue[Fields] = queue.SimpleQueue()
-    threading.Thread(
-        target=lambda: [arrived.put(each) for each in itertools.chain(messages, [None])], daemon=True
-    ).start()
+    threading.Thread(target=_collect, args=(messages, arrived), daemon=True).start()
     while (first := arrived.get()) is not None:
         try:
             second = arrived.get(timeout=_PATIENCE)
@@ -57,6 +55,11 @@ def out_of_order(_: Exchange, messages: Iterator[Fields]) -> Iterator[Fields]:
         yield first
         if second is None:
             return
+
+
+def _collect(messages: Iterator[Fields], arrived: queue.SimpleQueue[Fields]) -> None:
+    for message in itertools.chain(messages, [None]):
+        arrived.put(message)
 
 
 def every_third_lost(_: Exchange, messages: Iterator[Fields]) -> Iterator[Fields]:
@@ -188,6 +191,12 @@ def halves(_: Exchange, messages: Iterator[Fields]) -> Iterator[Fields]:
             yield rest
         else:
             yield message
+
+
+def other_bytes(response: Fields) -> None:
+    """A chunk is a little different."""
+    if response.HasField("chunk"):
+        response.chunk.data = perturbed(response.chunk.data)
 
 
 # Witnesses.
@@ -378,11 +387,7 @@ MUTANTS = (
         "other-outputs",
         "InferenceChunked",
         "Outputs differ from those of Inference.",
-        answers(
-            lambda response: (
-                response.HasField("chunk") and setattr(response.chunk, "data", perturbed(response.chunk.data))
-            )
-        ),
+        answers(other_bytes),
         chunks_of_all_kinds,
     ),
 )

@@ -25,7 +25,7 @@ UNKNOWN_METHOD = "a method that the contract does not have"
 @cache
 def methods() -> dict[str, MethodDescriptor]:
     """Every method of the contract by its path, such as `/catenary.v1.SessionService/CreateSession`."""
-    found = {}
+    found: dict[str, MethodDescriptor] = {}
     for package in (catenary.v1, catenary.telemetry.v1):
         for module in pkgutil.iter_modules(package.__path__):
             if not module.name.endswith("_service_pb2"):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from catenary_conformance.faulty.messages import UNKNOWN_METHOD, path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from catenary_conformance.faulty.exchange import Behaviour
     from catenary_conformance.faulty.stand import Stand
 
@@ -26,6 +27,7 @@ class Mutant:
         text: what the server does, as a sentence.
         behaviour: the fault.
         witness: an exchange whose outcome is the same each time with a good server, and another with this one.
+        near: whether it shows on a connection through the Unix socket of the server only.
     """
 
     id: str
@@ -34,6 +36,7 @@ class Mutant:
     text: str
     behaviour: Behaviour
     witness: Witness
+    near: bool = False
 
     @property
     def area(self) -> str:
@@ -41,8 +44,15 @@ class Mutant:
         return self.requirement.split("-")[1]
 
 
-def mutant(
-    requirement: str, name: str, methods: str | Iterable[str], text: str, behaviour: Behaviour, witness: Witness
+def mutant(  # noqa: PLR0917 - rows of a table
+    requirement: str,
+    name: str,
+    methods: str | Iterable[str],
+    text: str,
+    behaviour: Behaviour,
+    witness: Witness,
+    *,
+    near: bool = False,
 ) -> Mutant:
     """A mutant of the requirement with this short id, such as `SES-002`; methods by their names."""
     names = [methods] if isinstance(methods, str) else methods
@@ -53,4 +63,5 @@ def mutant(
         text=text,
         behaviour=behaviour,
         witness=witness,
+        near=near,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from catenary_conformance.faulty.behaviours import after, hears, relays, request_for, says
+from catenary_conformance.faulty.behaviours import after, hears, put, relays, request_for, says
 from catenary_conformance.faulty.exchange import (
     FAILED_PRECONDITION,
     NOT_FOUND,
@@ -78,7 +78,7 @@ def for_every_session(exchange: Exchange, forward: Forward) -> Answer:
         )
         return note(exchange, forward)
     last = exchange.memory.get("last")
-    return hears(lambda request: last and setattr(request, "session_id", last))(exchange, forward)
+    return hears(put("session_id", last))(exchange, forward) if last else forward(exchange)
 
 
 def listed_twice(_: Exchange, messages: Iterator[Fields]) -> Iterator[Fields]:

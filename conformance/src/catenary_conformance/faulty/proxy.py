@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import grpc
 
-from catenary_conformance.faulty.exchange import Answer, Exchange, Memory, Metadata, Status
+from catenary_conformance.faulty.exchange import Answer, Exchange, Fields, Memory, Metadata, Status
 from catenary_conformance.faulty.messages import UNKNOWN_METHOD, methods
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 _WITHOUT_DEADLINE = 1e8  # seconds; what the library reports for a call without one is beyond it
+_NEWS_SECONDS = 0.05  # by which the news of a loss may come behind the end of the messages
 _OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -44,7 +45,7 @@ class Active:
     memory: Memory
 
 
-class Proxy(grpc.GenericRpcHandler):
+class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg] # takes no arguments when it runs
     """Listens at `address` in front of `upstream`, within a `with` block.
 
     Args:
@@ -62,7 +63,8 @@ class Proxy(grpc.GenericRpcHandler):
         listen: str = "127.0.0.1:0",
         heard: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._channel = (
+        # As bytes: the stubs of the library know no calls without serializers.
+        self._channel: Fields = (
             grpc.secure_channel(upstream, credentials, _OPTIONS)
             if credentials
             else grpc.insecure_channel(upstream, _OPTIONS)
@@ -92,7 +94,7 @@ class Proxy(grpc.GenericRpcHandler):
         if former:
             former.memory.close()
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
         """The handler of one method; all calls are streams on the wire."""
         method = handler_call_details.method
 
@@ -104,24 +106,24 @@ class Proxy(grpc.GenericRpcHandler):
     def _handle(self, method: str, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         self._heard(method)
         active = self._active
-        remaining = context.time_remaining()
-        cut = threading.Event()
+        remaining = context.time_remaining() or 0.0
         exchange = Exchange(
             method=method,
-            requests=_received(requests, cut),
-            cut=cut,
+            requests=requests,
             metadata=_passed_on(context.invocation_metadata()),
-            timeout=remaining if remaining is not None and remaining < _WITHOUT_DEADLINE else None,
+            timeout=remaining if remaining < _WITHOUT_DEADLINE else None,
             memory=active.memory if active else Memory(),
             place=self._forward,
         )
+        exchange.requests = _received(requests, exchange)
         context.add_callback(exchange.gone.set)
         touched = method if method in methods() else UNKNOWN_METHOD
         if active and touched in active.mutant.methods:
             answer = active.mutant.behaviour(exchange, self._forward)
         else:
             answer = self._forward(exchange)
-        if not context.add_callback(answer.cancel):
+        cancel: Fields = answer.cancel
+        if not context.add_callback(cancel):
             answer.cancel()
         context.send_initial_metadata(answer.metadata())
         yield from answer.messages
@@ -165,12 +167,20 @@ class _Outgoing:
             raise
 
 
-def _received(messages: Iterator[bytes], cut: threading.Event) -> Iterator[bytes]:
-    """The client's messages as they come in."""
+def _received(messages: Iterator[bytes], exchange: Exchange) -> Iterator[bytes]:
+    """The client's messages as they come in; tells the end of what it has to say from the loss of the client.
+
+    The library reports a cancelled call as the end of its messages when that news comes first. So an end is only
+    believed when no loss follows close behind. Where there is one message only, the client has said all with it.
+    """
     try:
         yield from messages
     except grpc.RpcError:
-        cut.set()
+        exchange.cut.set()
+        return
+    method = methods().get(exchange.method)
+    if (method is None or method.client_streaming) and exchange.gone.wait(_NEWS_SECONDS):
+        exchange.cut.set()
 
 
 def _incoming(call: Iterator[bytes]) -> Iterator[bytes]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from catenary_conformance.faulty.behaviours import (
     accepts,
     after,
-    answered,
     answers,
     hears,
     put,
@@ -21,7 +20,7 @@ from catenary_conformance.faulty.behaviours import (
     request_for,
     says,
 )
-from catenary_conformance.faulty.exchange import UNAVAILABLE, refusal, refused
+from catenary_conformance.faulty.exchange import UNAVAILABLE, answered, refusal, refused
 from catenary_conformance.faulty.messages import path
 from catenary_conformance.faulty.mutant import mutant
 from catenary_conformance.faulty.sessions import OF_A_SESSION, UNKNOWN_SESSION
@@ -266,8 +265,15 @@ MUTANTS = (
         "The name of a segment can be guessed.",
         answers(put("session.shared_memory.name", "/segment-1")),
         segment,
+        near=True,
     ),
     mutant(
-        "SES-023", "leaves-segments", "CloseSession", "The segment of a closed session stays.", keeps_segment, segment
+        "SES-023",
+        "leaves-segments",
+        "CloseSession",
+        "The segment of a closed session stays.",
+        keeps_segment,
+        segment,
+        near=True,
     ),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from catenary_conformance.faulty.caller import Caller, Heard
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from catenary_conformance.faulty.exchange import Fields
@@ -56,18 +56,20 @@ class Stand:
             caller.close()
 
     def clear(self) -> None:
-        """Close every session and remove every dataset of both principals."""
+        """Close every session and remove every dataset of both principals, where the server has such things."""
         for caller in (self.direct, self._others_direct):
-            for session in caller("ListSessions", page_size=1000).answer.sessions:
-                caller("CloseSession", session_id=session.session_id)
-            for dataset in caller("ListDatasets", page_size=1000).answer.datasets:
-                caller("DeleteDataset", dataset_id=dataset.dataset_id)
+            for page in caller("ListSessions", page_size=1000).messages:
+                for session in page.sessions:
+                    caller("CloseSession", session_id=session.session_id)
+            for page in caller("ListDatasets", page_size=1000).messages:
+                for dataset in page.datasets:
+                    caller("DeleteDataset", dataset_id=dataset.dataset_id)
 
     def session(self, caller: Caller | None = None, **fields: object) -> str:
         """A new session."""
         return str((caller or self.direct)("CreateSession", **fields).answer.session_id)
 
-    def ready(self, pipeline: dict[str, object] | None = None) -> str:
+    def ready(self, pipeline: Mapping[str, object] | None = None) -> str:
         """A session with a pipeline: the plain one unless another is given."""
         session = self.session()
         loaded = self.direct("LoadPipeline", session_id=session, pipeline=definition(pipeline or PLAIN))
@@ -104,22 +106,22 @@ def nonce() -> str:
     return f"w{uuid.uuid4().hex[:20]}"
 
 
-def definition(pipeline: dict[str, object]) -> dict[str, bytes]:
+def definition(pipeline: Mapping[str, object]) -> dict[str, bytes]:
     """A pipeline as LoadPipeline takes it."""
     return {"config_bytes": json.dumps(pipeline).encode()}
 
 
-def pixels(*values: float, count: int = 4, bands: int = BANDS) -> dict[str, object]:
+def pixels(*values: float, count: int = 4, bands: int = BANDS) -> Fields:
     """Inputs of the plain pipeline: one row of pixels. The values come first, the others are 1, 2, 3 and so on."""
     return {"extra_inputs": {"data": cube(*values, count=count, bands=bands)}}
 
 
-def cube(*values: float, count: int = 4, bands: int = BANDS) -> dict[str, object]:
+def cube(*values: float, count: int = 4, bands: int = BANDS) -> Fields:
     """A tensor of one row of pixels; the values come first, the others are 1, 2, 3 and so on."""
     return tensor([*values, *range(1, count * bands + 1)][: count * bands], (1, 1, count, bands))
 
 
-def tensor(values: Sequence[float], shape: Sequence[int]) -> dict[str, object]:
+def tensor(values: Sequence[float], shape: Sequence[int]) -> Fields:
     """A tensor of floats."""
     return {"shape": shape, "dtype": D_TYPE_FLOAT32, "raw_data": struct.pack(f"<{len(values)}f", *values)}
 

@@ -19,6 +19,7 @@ from catenary_conformance.faulty.behaviours import (
 from catenary_conformance.faulty.datasets import still_found
 from catenary_conformance.faulty.discovery import reversed_page
 from catenary_conformance.faulty.exchange import ABORTED, INVALID_ARGUMENT, refusal
+from catenary_conformance.faulty.good_server import HEARTBEAT_SECONDS
 from catenary_conformance.faulty.mutant import mutant
 from catenary_conformance.faulty.ownership import lists_of_all, shown_to_all
 from catenary_conformance.faulty.stand import nonce
@@ -141,7 +142,7 @@ def found(stand: Stand) -> object:
         told = [stand.call("GetRun", run_id=writer.run).answer.run.status for _ in range(2)]
         foreign = stand.other("GetRun", run_id=writer.run).outcome
         live = stand.call("DeleteRun", run_id=writer.run).outcome
-    threading.Event().wait(2.0)  # three heartbeats
+    threading.Event().wait(3.5 * HEARTBEAT_SECONDS)
     silent = stand.call("GetRun", run_id=writer.run).answer.run.writer_state
     deleted = stand.call("DeleteRun", run_id=writer.run).outcome
     return (
@@ -161,7 +162,8 @@ def listed(stand: Stand) -> object:
         _finished(stand.direct, tags={"mark": mark, "number": str(number)})
     _finished(stand.other, tags={"mark": mark})
     stand.other("ListRuns")
-    pages, token = [], ""
+    pages: list[str] = []
+    token = ""
     while True:
         page = stand.call("ListRuns", page_size=2, page_token=token, tags={"mark": mark}).answer
         pages, token = pages + [each.tags["number"] for each in page.runs], page.next_page_token

@@ -26,6 +26,7 @@ from catenary_conformance.faulty.exchange import (
     Answer,
     refusal,
 )
+from catenary_conformance.faulty.good_server import HEARTBEAT_SECONDS
 from catenary_conformance.faulty.inference_streams import stays_open
 from catenary_conformance.faulty.messages import path
 from catenary_conformance.faulty.mutant import mutant
@@ -155,12 +156,12 @@ def newest_epoch(exchange: Exchange, forward: Forward) -> Answer:
         return answers(lambda response: epochs.__setitem__(response.session_id, response.writer_epoch))(
             exchange, forward
         )
-    return hears(
-        lambda message: (
-            message.HasField("writer_epoch")
-            and setattr(message, "writer_epoch", epochs.get(message.session_id, message.writer_epoch))
-        )
-    )(exchange, forward)
+
+    def renew(message: Fields) -> None:
+        if message.HasField("writer_epoch"):
+            message.writer_epoch = epochs.get(message.session_id, message.writer_epoch)
+
+    return hears(renew)(exchange, forward)
 
 
 def finite_only(message: Fields) -> None:
@@ -233,9 +234,9 @@ def silent(stand: Stand) -> object:
     with Writer(stand.call) as quiet, Writer(stand.call) as beating:
         for writer in (quiet, beating):
             writer.durable(writer.scalar(1.0))
-        for _ in range(12):
+        for _ in range(8):
             beating.bare(heartbeat={})
-            threading.Event().wait(0.2)
+            threading.Event().wait(HEARTBEAT_SECONDS / 2)
         alive = beating.durable(beating.scalar(2.0))
         return quiet.talk.call.done(), alive
 

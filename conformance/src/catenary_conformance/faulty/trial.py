@@ -1,0 +1,219 @@
+"""Tries the suite on a server with one fault: which cases ran, which failed first, and how soon."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+from catenary_conformance.collecting import ROOT, case_name
+from catenary_conformance.faulty.good_server import good_server
+from catenary_conformance.faulty.plugins import PLUGIN
+from catenary_conformance.faulty.proxy import Proxy
+from catenary_conformance.faulty.stand import Stand
+from catenary_conformance.inprocess import run_pytest
+from catenary_conformance.plugin import COLLECTOR, RUN
+from catenary_conformance.requirement import requirement_ids
+from catenary_conformance.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Generator, Mapping
+    from types import TracebackType
+
+    Wanted = Callable[[pytest.Item], bool]
+
+    from catenary_conformance.faulty.mutant import Mutant
+    from catenary_conformance.verdict import CaseResult
+
+CAUGHT = frozenset({Verdict.FAIL, Verdict.INCONCLUSIVE})
+"""Verdicts by which a fault counts as caught: wrong, or not answered in time although asked twice."""
+AREAS = ("SES", "CFG", "PIP", "DAT", "DIS", "INF", "TRN", "PRF", "PLG", "TEL", "ERR")
+"""The order in which cases are tried: what others stand on comes first."""
+_CASE_SECONDS = 60
+_HOURS = 1e5  # seconds; a trial is bounded by its first failure, not by a budget
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of the suite on one server.
+
+    Attributes:
+        cases: how many ran to a verdict.
+        failed: name of the first case that failed; empty if none did.
+        requirements: ids that this case decides, or that the failure itself names.
+        detail: what was expected and what was seen.
+        seconds: from the start of the first case to the failure, shrinking included.
+        touched: methods that each case called; of good runs only.
+    """
+
+    cases: int
+    failed: str
+    requirements: tuple[str, ...]
+    detail: str
+    seconds: float
+    touched: Mapping[str, frozenset[str]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """How the good server and the suite are set up.
+
+    Attributes:
+        configs: the server's root of configurations.
+        plugins: folder of installed plugins.
+        time_factor: what every deadline of the suite is multiplied by.
+    """
+
+    configs: Path
+    plugins: Path | None = None
+    time_factor: float = 1.0
+
+
+class Trials:
+    """A good server with proxies before it, within a `with` block."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._stack = ExitStack()
+        self._case = ""
+        self._touched: dict[str, set[str]] = {}
+
+    def __enter__(self) -> Self:
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        server = good_server(folder, configs=self._setting.configs, plugins=self._setting.plugins)
+        self._server = self._stack.enter_context(server)
+        self._proxy = self._stack.enter_context(Proxy(self._server.address, heard=self._hear))
+        near = f"unix:{folder}/near"
+        self._near = self._stack.enter_context(Proxy(self._server.socket, listen=near, heard=self._hear))
+        stand = Stand(self._server, proxy=self._proxy.address, near_proxy=near)
+        self.stand = self._stack.enter_context(stand)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def good(self, area: str) -> Result:
+        """Run the cases of an area on the good server; stops at the first failure."""
+        return self._run(None, near=False, wanted=lambda item: AREAS[_rank(item)[0]] == area)
+
+    def good_nearby(self, requirements: Collection[str]) -> Result:
+        """Run the cases of some requirements through the Unix socket of the good server; stops at the first failure."""
+        return self._run(None, near=True, wanted=lambda item: bool({*requirement_ids(item)} & {*requirements}))
+
+    def with_fault(self, mutant: Mutant, names: Collection[str]) -> Result:
+        """Run the cases of these names on the server with a fault, ordered by requirement, to the first failure."""
+        chosen = set(names)
+        files = {ROOT / f"{name.split('::')[0]}.py" for name in chosen}
+        return self._run(mutant, near=mutant.near, wanted=lambda item: case_name(item) in chosen, files=files)
+
+    def witnessed(self, mutant: Mutant) -> tuple[object, object]:
+        """What the witness of a fault sees on the good server and on the faulty one."""
+        good = self._witness(None, mutant)
+        return good, self._witness(mutant, mutant)
+
+    def _witness(self, active: Mutant | None, mutant: Mutant) -> object:
+        self._activate(active)
+        try:
+            return mutant.witness(self.stand)
+        finally:
+            self._activate(None)
+            self.stand.clear()
+
+    def _activate(self, mutant: Mutant | None) -> None:
+        self._proxy.activate(mutant)
+        self._near.activate(mutant)
+
+    def _hear(self, method: str) -> None:
+        self._touched.setdefault(self._case, set()).add(method)
+
+    def _run(self, mutant: Mutant | None, *, near: bool, wanted: Wanted, files: Collection[Path] = ()) -> Result:
+        self._touched, self._case = {}, ""
+        address = self._near.address if near else self._proxy.address
+        watch = _Watch(self, wanted)
+        self._activate(mutant)
+        try:
+            run_pytest([*self._arguments(address), *map(str, sorted(files))], [watch], everything=not files)
+        finally:
+            self._activate(None)
+            self.stand.clear()
+        first = watch.failed
+        return Result(
+            cases=watch.cases,
+            failed=first.name if first else "",
+            requirements=first.requirement_ids if first else (),
+            detail=first.detail[:500] if first else "",
+            seconds=watch.seconds,
+            touched={} if mutant else {name: frozenset(paths) for name, paths in self._touched.items()},
+        )
+
+    def _arguments(self, address: str) -> list[str]:
+        server = self._server
+        tokens = ["--token", server.alice, "--second-token", server.bob, "--low-token", server.low]
+        plugin = ["--plugin", PLUGIN] if self._setting.plugins else []
+        # Threads of the proxy may end in errors when a case cuts its calls; that says nothing about the case.
+        quiet = ["-p", "no:threadexception", "-p", "no:unraisableexception", f"--timeout={_CASE_SECONDS}"]
+        return [
+            "--target",
+            address,
+            *tokens,
+            *plugin,
+            f"--time-factor={self._setting.time_factor}",
+            "--destructive",
+            *quiet,
+        ]
+
+
+class _Watch:
+    """Hooks of one run: choose and order the cases, stop at the first failure."""
+
+    def __init__(self, trials: Trials, wanted: Wanted) -> None:
+        self._trials = trials
+        self._wanted = wanted
+        self._began = time.monotonic()
+        self.cases = 0
+        self.seconds = 0.0
+        self.failed: CaseResult | None = None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Take away the budget, and listen to results."""
+        run = session.config.stash[RUN]
+        run.plan = dataclasses.replace(run.plan, budget=_HOURS)
+        session.config.stash[COLLECTOR].listeners.append(lambda result: self._note(session, result))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None]:
+        """Choose and order the cases."""
+        yield
+        items[:] = sorted(filter(self._wanted, items), key=_rank)
+        self._began = time.monotonic()
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Note which case makes the calls from now on."""
+        file, _, name = nodeid.partition("::")
+        place = file.rpartition("cases/")[2].removesuffix(".py")
+        self._trials._case = f"{place}::{name}"  # noqa: SLF001 - its own watch
+
+    def _note(self, session: pytest.Session, result: CaseResult) -> None:
+        self.cases += result.verdict not in (Verdict.SKIPPED, Verdict.NOT_APPLICABLE)
+        if result.verdict in CAUGHT:
+            self.failed = result
+            self.seconds = time.monotonic() - self._began
+            session.shouldstop = "a case has failed"
+
+
+def _rank(item: pytest.Item) -> tuple[int, str]:
+    """Place of a case: by area, then by the first of its requirements."""
+    first = min(requirement_ids(item), key=_place, default="CAT-ERR-999")
+    return _place(first)
+
+
+def _place(requirement: str) -> tuple[int, str]:
+    return AREAS.index(requirement.split("-")[1]), requirement
