@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from catenary_conformance.cases.configs.conftest import Resolver
     from catenary_conformance.target import Target
 
-_MOST_RESOLVED = 12
+_MOST_RESOLVED = 6
 """Files that the case resolves; a server may have thousands."""
 
 

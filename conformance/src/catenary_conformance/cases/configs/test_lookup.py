@@ -81,11 +81,11 @@ def test_source_files_name_the_file_of_every_group_whose_content_is_in_the_resul
 ) -> None:
     result = resolver.json()
     named = {(each.config_type, each.path.removesuffix(".yaml")) for each in resolver.resolve().source_files}
-    for file in listed:
-        if file.config_type not in {"pipeline", "training"} or file.config_type not in result:
-            continue
-        if resolver.json(config_type=file.config_type, path=file.path) == result[file.config_type]:
-            assert (file.config_type, file.path.removesuffix(".yaml")) in named, f"{file.path} is not named"
+    for group in {"pipeline", "training"} & set(result):
+        files = (each for each in listed if each.config_type == group)
+        same = (each for each in files if resolver.json(config_type=group, path=each.path) == result[group])
+        file = next(same, None)
+        assert file is None or (group, file.path.removesuffix(".yaml")) in named, f"{file} is not named"
 
 
 @requirement("CAT-CFG-010")

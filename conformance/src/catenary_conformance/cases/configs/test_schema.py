@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 GROUPS = ("pipeline", "trainrun", "data", "training", "optimizer", "scheduler", "callbacks")
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
-_EACH = 3
+_EACH = 1
 """Configurations of a group that are held against its schema."""
 
 

@@ -58,7 +58,13 @@ class Trained:
         return request
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def trained(workload: Workload) -> Trained:
-    """A session with a trained pipeline."""
+    """A session with a trained pipeline that the cases of a file share: inference leaves no trace in it."""
+    return Trained(workload)
+
+
+@pytest.fixture
+def own_trained(workload: Workload) -> Trained:
+    """A session with a trained pipeline of the case's own."""
     return Trained(workload)

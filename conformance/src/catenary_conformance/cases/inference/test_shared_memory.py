@@ -23,7 +23,7 @@ _FOLDER = Path("/dev/shm")  # noqa: S108 - where the contract says that segments
 
 
 @pytest.fixture
-def segment(target: Target, workload: Workload, trained: Trained) -> Path:
+def segment(target: Target, workload: Workload, own_trained: Trained) -> Path:
     """The file of a segment of the trained session."""
     if not workload.info.limits.sessions.shared_memory_size_bytes:
         pytest.skip("the target offers no shared memory on this connection; give its Unix socket as --target unix:PATH")
@@ -31,7 +31,7 @@ def segment(target: Target, workload: Workload, trained: Trained) -> Path:
     session = rpcs.CREATE_SESSION.ok(target, request).session
     workload.configure(session.session_id)
     workload.load_weights(session.session_id)
-    trained.session_id = session.session_id
+    own_trained.session_id = session.session_id
     file = _FOLDER / session.shared_memory.name
     if not file.exists():
         pytest.skip("the target runs on another machine or in a container of its own")
@@ -45,36 +45,38 @@ def _reference(tensor: Tensor, name: str, *, offset: int = 0, size: int = -1) ->
 
 
 @requirement("CAT-INF-025")
-def test_inputs_in_shared_memory_give_what_the_same_bytes_give(target: Target, trained: Trained, segment: Path) -> None:
-    tensor = trained.tensors()[trained.main_input]
-    expected = trained.outputs()
+def test_inputs_in_shared_memory_give_what_the_same_bytes_give(
+    target: Target, own_trained: Trained, segment: Path
+) -> None:
+    tensor = own_trained.tensors()[own_trained.main_input]
+    expected = own_trained.outputs()
     with segment.open("r+b") as file:
         file.write(tensor.raw_data)
-    request = trained.spoilt(_reference(tensor, segment.name))
+    request = own_trained.spoilt(_reference(tensor, segment.name))
     assert rpcs.INFER.ok(target, request).outputs == expected
     with segment.open("r+b") as file:
         file.write(bytes(len(tensor.raw_data)))
-    assert trained.outputs() == expected
+    assert own_trained.outputs() == expected
     assert rpcs.INFER.ok(target, request).outputs != expected, "the segment was not read again"
 
 
 @requirement("CAT-INF-023")
 def test_a_segment_of_another_session_is_not_the_sessions(
-    target: Target, workload: Workload, trained: Trained, segment: Path
+    target: Target, workload: Workload, own_trained: Trained, segment: Path
 ) -> None:
     request = CreateSessionRequest(shared_memory_size_bytes=_SIZE)
     other = rpcs.CREATE_SESSION.ok(target, request).session.shared_memory.name
-    tensor = trained.tensors()[trained.main_input]
+    tensor = own_trained.tensors()[own_trained.main_input]
     assert segment.name != other
     for name in (other, "conformance-nobody"):
-        rpcs.INFER.refused(target, trained.spoilt(_reference(tensor, name)), reason="SHM_NOT_OWNER")
-    assert workload.outputs(trained.session_id) == trained.outputs()
+        rpcs.INFER.refused(target, own_trained.spoilt(_reference(tensor, name)), reason="SHM_NOT_OWNER")
+    assert workload.outputs(own_trained.session_id) == own_trained.outputs()
 
 
 @requirement("CAT-INF-024")
 @pytest.mark.parametrize("offset", [_SIZE, _SIZE - 1, _MAX, _MAX - _SIZE])
 def test_a_range_beyond_the_segment_is_out_of_range(
-    target: Target, trained: Trained, segment: Path, offset: int
+    target: Target, own_trained: Trained, segment: Path, offset: int
 ) -> None:
-    tensor = trained.tensors()[trained.main_input]
-    rpcs.INFER.refused(target, trained.spoilt(_reference(tensor, segment.name, offset=offset)), reason="SHM_RANGE")
+    tensor = own_trained.tensors()[own_trained.main_input]
+    rpcs.INFER.refused(target, own_trained.spoilt(_reference(tensor, segment.name, offset=offset)), reason="SHM_RANGE")

@@ -104,10 +104,10 @@ def test_a_stream_that_is_closed_at_once_ends_with_ok(target: Target) -> None:
 
 
 @requirement("CAT-INF-014")
-def test_closing_the_session_ends_the_stream_aborted(target: Target, trained: Trained) -> None:
-    with rpcs.STREAM_INFERENCE.open(target, _item("one", trained.request())) as stream:
+def test_closing_the_session_ends_the_stream_aborted(target: Target, own_trained: Trained) -> None:
+    with rpcs.STREAM_INFERENCE.open(target, _item("one", own_trained.request())) as stream:
         assert stream.receive() is not None
-        rpcs.CLOSE_SESSION.ok(target, CloseSessionRequest(session_id=trained.session_id))
+        rpcs.CLOSE_SESSION.ok(target, CloseSessionRequest(session_id=own_trained.session_id))
         rpcs.expect_reason(stream.end(), "SESSION_CLOSING")
 
 

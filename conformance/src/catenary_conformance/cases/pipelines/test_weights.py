@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from catenary_conformance.workload import Workload
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def session_id(workload: Workload) -> str:
+    """A session with a trained pipeline that the cases share: weights that are refused leave no trace in it."""
+    return workload.trained()
+
+
+@pytest.fixture(scope="module")
 def weights(target: Target, workload: Workload) -> bytes:
     """The trained weights."""
     if not workload.claims("pipeline-transfer"):
@@ -37,9 +43,8 @@ def _load(session_id: str, weights: bytes, *, strict: bool | None = None) -> Loa
 @requirement("CAT-PIP-005", "CAT-PIP-006", "CAT-PIP-007", "CAT-PIP-008")
 @capability("training", "inference", "pipeline-transfer")
 def test_weights_that_are_refused_leave_the_former_ones_in_use(
-    target: Target, pipelines: Pipelines, workload: Workload, weights: bytes
+    target: Target, pipelines: Pipelines, workload: Workload, session_id: str, weights: bytes
 ) -> None:
-    session_id = workload.trained()
     inputs = workload.inputs(session_id)
     before = pipelines.outputs(session_id, inputs)
     refusals = (
@@ -57,11 +62,10 @@ def test_weights_that_are_refused_leave_the_former_ones_in_use(
 @pytest.mark.parametrize("strict", [None, True], ids=["unset", "true"])
 def test_a_missing_or_unexpected_name_is_a_mismatch_when_strict(
     target: Target,
-    workload: Workload,
+    session_id: str,
     weights: bytes,
     strict: bool | None,  # noqa: FBT001 - a value of the field
 ) -> None:
-    session_id = workload.trained()
     rpcs.LOAD_WEIGHTS.refused(target, _load(session_id, STRANGER, strict=strict), reason="WEIGHTS_MISMATCH")
     rpcs.LOAD_WEIGHTS.ok(target, _load(session_id, weights, strict=strict))
 
@@ -69,9 +73,8 @@ def test_a_missing_or_unexpected_name_is_a_mismatch_when_strict(
 @requirement("CAT-PIP-006")
 @capability("training", "pipeline-transfer")
 def test_names_that_one_side_lacks_are_reported_when_not_strict(
-    target: Target, workload: Workload, weights: bytes
+    target: Target, session_id: str, weights: bytes
 ) -> None:
-    session_id = workload.trained()
     answer = rpcs.LOAD_WEIGHTS.ok(target, _load(session_id, STRANGER, strict=False))
     assert list(answer.unexpected_names) == ["conformance.stranger"]
     assert set(answer.missing_names) == set(tensor_names(weights))
@@ -83,11 +86,10 @@ def test_names_that_one_side_lacks_are_reported_when_not_strict(
 @pytest.mark.parametrize("strict", [True, False])
 def test_a_wrong_shape_is_a_mismatch_always(
     target: Target,
-    workload: Workload,
+    session_id: str,
     weights: bytes,
     strict: bool,  # noqa: FBT001 - a value of the field
 ) -> None:
-    session_id = workload.trained()
     name = tensor_names(weights)[0]
     shape = [3, 5, 7, 11, 13]
     wrong = safetensors_file({name: (shape, bytes(4 * 3 * 5 * 7 * 11 * 13))})
@@ -104,8 +106,9 @@ class _Executed:
 @requirement("CAT-PIP-007")
 @capability("training")
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))  # older ones cannot be told from noise
-def test_a_pickle_is_refused_and_not_executed(target: Target, workload: Workload, protocol: int) -> None:
-    session_id = workload.trained()
+def test_a_pickle_is_refused_and_not_executed(
+    target: Target, workload: Workload, session_id: str, protocol: int
+) -> None:
     content = pickle.dumps(_Executed(), protocol=protocol)
     rpcs.LOAD_WEIGHTS.refused(target, _load(session_id, content), reason="WEIGHTS_FORMAT_FORBIDDEN")
     workload.inputs(session_id)
@@ -113,8 +116,7 @@ def test_a_pickle_is_refused_and_not_executed(target: Target, workload: Workload
 
 @requirement("CAT-PIP-007")
 @capability("training")
-def test_a_torch_archive_is_refused(target: Target, workload: Workload) -> None:
-    session_id = workload.trained()
+def test_a_torch_archive_is_refused(target: Target, session_id: str) -> None:
     archive = b"PK\x03\x04" + bytes(26) + b"archive/data.pkl" + pickle.dumps(_Executed())
     rpcs.LOAD_WEIGHTS.refused(target, _load(session_id, archive), reason="WEIGHTS_FORMAT_FORBIDDEN")
 
@@ -122,8 +124,7 @@ def test_a_torch_archive_is_refused(target: Target, workload: Workload) -> None:
 @requirement("CAT-PIP-008")
 @capability("training", "pipeline-transfer")
 @pytest.mark.parametrize("damage", ["cut", "header", "offsets"])
-def test_damaged_weights_are_data_loss(target: Target, workload: Workload, weights: bytes, damage: str) -> None:
-    session_id = workload.trained()
+def test_damaged_weights_are_data_loss(target: Target, session_id: str, weights: bytes, damage: str) -> None:
     length = header_length(weights)
     damaged = {
         "cut": weights[:-1],
@@ -135,8 +136,7 @@ def test_damaged_weights_are_data_loss(target: Target, workload: Workload, weigh
 
 @requirement("CAT-PIP-009")
 @capability("training")
-def test_the_sibling_of_a_pt_file_is_loaded_and_named(target: Target, workload: Workload) -> None:
-    session_id = workload.trained()
+def test_the_sibling_of_a_pt_file_is_loaded_and_named(target: Target, workload: Workload, session_id: str) -> None:
     asked = workload.weights_path.removesuffix(".safetensors") + ".pt"
     request = LoadPipelineWeightsRequest(session_id=session_id, weights_path=asked)
     assert rpcs.LOAD_WEIGHTS.ok(target, request).resolved_path == workload.weights_path
@@ -144,8 +144,7 @@ def test_the_sibling_of_a_pt_file_is_loaded_and_named(target: Target, workload: 
 
 @requirement("CAT-PIP-005")
 @capability("training")
-def test_weights_that_are_not_there_are_not_found(target: Target, workload: Workload) -> None:
-    session_id = workload.trained()
+def test_weights_that_are_not_there_are_not_found(target: Target, session_id: str) -> None:
     missing = f"{FOLDER}/{target.unique('missing')}.safetensors"
     request = LoadPipelineWeightsRequest(session_id=session_id, weights_path=missing)
     rpcs.LOAD_WEIGHTS.refused(target, request, reason="ARTIFACT_NOT_FOUND")
@@ -154,8 +153,7 @@ def test_weights_that_are_not_there_are_not_found(target: Target, workload: Work
 @requirement("CAT-PIP-012")
 @capability("training")
 @pytest.mark.parametrize("path", ["../weights.safetensors", "/etc/passwd", "a/../../b.safetensors"])
-def test_weights_outside_the_roots_are_refused(target: Target, workload: Workload, path: str) -> None:
-    session_id = workload.trained()
+def test_weights_outside_the_roots_are_refused(target: Target, session_id: str, path: str) -> None:
     request = LoadPipelineWeightsRequest(session_id=session_id, weights_path=path)
     rpcs.LOAD_WEIGHTS.refused(target, request, reason="PATH_INVALID")
 
