@@ -158,6 +158,21 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """Test the conformance suite: on servers with one seeded fault each; prints how many it catches, and where.
+
+    `nox -s mutants -- --area TEL --json mutants.json` tries those of an area.
+    """
+    prepare(session)
+    plugins = VENV / "mutants-plugins"
+    if not plugins.exists():
+        quiet = ["--quiet", "--disable-pip-version-check", "--no-deps"]
+        python(session, "-m", "pip", "install", *quiet, "--target", str(plugins), "examples/plugin_ndvi")
+    arguments = ["--plugins", str(plugins), *session.posargs]
+    python(session, "-m", "catenary_conformance", "mutants", *arguments, OMP_NUM_THREADS="1")
+
+
+@nox.session
 def gpu(session: nox.Session) -> None:
     """Run the tests that need an accelerator."""
     prepare(session)
