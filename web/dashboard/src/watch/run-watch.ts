@@ -35,6 +35,7 @@ const FIGURES_EVERY_MS = 50;
 const QUIET_MS = 250;
 const MOMENT_MS = 2;
 const RETAKEN_MS = 5_000;
+const STALL_MS = 3_000;
 
 type Post = (update: WatchUpdate, transfer: Transferable[]) => void;
 
@@ -48,6 +49,10 @@ export class RunWatch {
   #runId = "";
   #curveNames: readonly string[] = [];
   #curvePoints = 1_000;
+  #liveCall: StreamCall | undefined;
+  /** Calls that are given up for a new one. */
+  readonly #given = new WeakSet<StreamCall>();
+  #frameAt = Infinity;
   #curvesAt = 0;
   #figuresAt = 0;
   #hasSnapshot = false;
@@ -130,10 +135,13 @@ export class RunWatch {
         signal.addEventListener("abort", () => call.cancel(), { once: true });
         try {
           const giveBack = together(call, resumes ? HISTORY_TOGETHER : LIVE_TOGETHER);
+          this.#liveCall = resumes ? this.#liveCall : call;
           for await (const message of call) {
             take(fromBinary(WatchRunResponseSchema, message), giveBack);
           }
-          return;
+          if (!this.#given.delete(call)) {
+            return;
+          }
         } catch (error) {
           this.#lost(error);
         }
@@ -182,6 +190,7 @@ export class RunWatch {
     if (this.#abort.signal.aborted) {
       return;
     }
+    this.#catchUp(now);
     const update: { -readonly [K in keyof WatchUpdate]?: WatchUpdate[K] } = { ...this.#tiles.draw(now), ...this.#history.news() };
     this.#mention(update, "phase", this.#phase());
     this.#mention(update, "run", this.#live.run);
@@ -203,6 +212,16 @@ export class RunWatch {
     }
     requestAnimationFrame(this.#frame);
   };
+
+  /** After a time without frames, as in a tab behind others, begin with what is now instead of all that has been. */
+  #catchUp(now: number): void {
+    if (now - this.#frameAt > STALL_MS && this.#liveCall !== undefined) {
+      this.#given.add(this.#liveCall);
+      this.#liveCall.cancel();
+      this.#liveCall = undefined;
+    }
+    this.#frameAt = now;
+  }
 
   /** Put something into an update unless the page has it already. */
   #mention<K extends keyof WatchUpdate>(update: { [P in K]?: WatchUpdate[P] }, key: K, value: WatchUpdate[K]): void {

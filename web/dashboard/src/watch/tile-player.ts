@@ -40,7 +40,6 @@ export class TilePlayer {
   #decoding = false;
   #ready: Ready | undefined;
   #shown: Ready | undefined;
-  #stale = false;
   #count = 0;
   #skipped = 0;
   hold = false;
@@ -78,13 +77,11 @@ export class TilePlayer {
   draw(now: number): { tiles: TilesView; drawn: DrawnView } | undefined {
     const ready = this.#ready;
     if (ready === undefined || this.hold) {
-      this.#redraw();
       return undefined;
     }
     this.#ready = undefined;
     this.#close(this.#shown);
     this.#shown = ready;
-    this.#stale = false;
     this.#canvas?.draw(ready.view, ready.pictures);
     this.#count += 1;
     ready.arrival.done();
@@ -148,13 +145,13 @@ export class TilePlayer {
       if (this.#size !== undefined) {
         this.#canvas.resize(...this.#size);
       }
-      this.#stale = true;
+      this.#redraw();
     }
   }
 
+  /** A canvas of another size is empty, and one of other colours is out of date. */
   #redraw(): void {
-    if (this.#stale && this.#shown !== undefined) {
-      this.#stale = false;
+    if (this.#shown !== undefined) {
       this.#canvas?.draw(this.#shown.view, this.#shown.pictures);
     }
   }

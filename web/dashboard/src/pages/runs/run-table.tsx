@@ -67,6 +67,7 @@ function columnsOf(
       key: "started",
       title: "Started",
       numeric: true,
+      wideOnly: true,
       cell: (run) => <span title={formatDate(run.createdAt)}>{formatAgo(run.createdAt, now)}</span>,
       sortBy: (run) => run.createdAt,
     },
@@ -95,6 +96,7 @@ function RunName({ run, onTag }: { run: RunView; onTag: (search: string) => void
     <div class="runs-name">
       <Link href={runPath(run.id)}>{run.id}</Link>
       {about !== "" && <span class="muted small">{about}</span>}
+      <span class="muted small narrow-only">started {formatAgo(run.createdAt, Date.now())}</span>
       {run.failure !== "" && <span class="bad-text small">{run.failure}</span>}
       {run.tags.length > 0 && (
         <div class="chips">

@@ -26,6 +26,7 @@ export interface ChartEvents {
 const LOGARITHMIC: uPlot.Scale.Distr.Logarithmic = 3;
 const FONT_SIZE = 11;
 const LEAST_MARK = 6;
+const X_AXIS_HEIGHT = 28;
 
 /** Options of uPlot for columns laid out in this way. */
 export function optionsOf(
@@ -55,7 +56,7 @@ export function optionsOf(
       x: { time: false, range: (_, least, greatest) => [...(events.range() ?? widened(least, greatest))] },
       y: style.logarithmic ? { distr: LOGARITHMIC, log: 10 } : {},
     },
-    axes: [axis(style.formatX), { ...axis(style.formatY), size: axisSize }],
+    axes: [{ ...axis(style.formatX), size: X_AXIS_HEIGHT }, { ...axis(style.formatY), size: axisSize }],
     cursor: {
       y: false,
       points: { size: 7 },
