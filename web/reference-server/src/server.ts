@@ -56,7 +56,9 @@ export class Server {
     });
     router.service(SessionService, this.sessions.service);
     router.service(DiscoveryService, discovery(this.sessions, limits));
-    router.service(TelemetryService, telemetry.service, { readMaxBytes: limits.maxMessageBytes });
+    router.service(TelemetryService, telemetry.service);
+    const { streamTelemetry } = TelemetryService.method;
+    router.rpc(streamTelemetry, telemetry.service.streamTelemetry, { readMaxBytes: limits.maxMessageBytes });
     for (const service of ABSENT) absent(router, service);
     this.http = http2.createServer(listener(router));
     this.http.on("session", (connection) => {

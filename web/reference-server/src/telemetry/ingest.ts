@@ -133,6 +133,7 @@ export class TrainingStream implements Writer {
     this.checkEpoch(live, message);
     const refused = refusal(live.run, message, this.runs.limits);
     if (message.payload.case === "heartbeat" && refused === undefined) return;
+    if (refused !== undefined && message.sequence === 0n) return this.reject(live, message, refused);
     if (this.arrivedBefore(live, message)) return this.acknowledge(live);
     if (refused !== undefined) return this.reject(live, message, refused);
     if (live.writer !== this) throw superseded();
@@ -166,7 +167,7 @@ export class TrainingStream implements Writer {
   private reject(live: LiveRun, message: StreamTelemetryRequest, refused: Refusal): void {
     const { reason, text, imageIndex } = refused;
     const { sequence } = message;
-    if (imageIndex === undefined && sequence !== undefined) {
+    if (imageIndex === undefined && sequence !== undefined && sequence > live.run.received) {
       const { position } = live.append(encode.passed(sequence));
       this.unsafe.push({ position, sequence });
     }

@@ -38,7 +38,8 @@ export class Outbox {
 
   /** Every reply, to the end; throws the failure with which the stream ends. */
   async *replies(signal: AbortSignal): AsyncGenerator<Reply> {
-    while (!signal.aborted) {
+    for (;;) {
+      signal.throwIfAborted(); // with the status: the deadline passed, or the client left
       const { acknowledged } = this;
       this.acknowledged = undefined;
       if (acknowledged !== undefined) yield acknowledged;

@@ -39,7 +39,8 @@ export class Watch {
   async *events(signal: AbortSignal): AsyncGenerator<Seen> {
     const { run } = this.live;
     yield this.seen({ case: "snapshot", value: this.snapshot() });
-    while (!signal.aborted) {
+    for (;;) {
+      signal.throwIfAborted(); // with the status: the deadline passed, or the client left
       const entry = run.entries[this.position];
       if (entry !== undefined) {
         this.position = entry.position;
