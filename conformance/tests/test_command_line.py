@@ -12,13 +12,18 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
+from standin import Standin
 
+from catenary.conformance.v1.report_pb2 import CapabilityResult
+from catenary.conformance.v1.verdict_pb2 import VERDICT_FAIL
+from catenary_conformance.cli import main
 from catenary_conformance.report.writing import read
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from standin import Standin
+StandingName = CapabilityResult.Standing
 
 
 def suite(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -26,37 +31,63 @@ def suite(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
 
 
-@pytest.fixture
-def ran_on_faulty(standin: Standin, tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    standin.faults |= {"misnamed field", "leaks a path"}
+def called(*arguments: str) -> int:
+    """A command in this process; its exit status."""
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    return int(left.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def faulty() -> Iterator[Standin]:
+    with Standin() as server:
+        server.faults |= {"misnamed field", "leaks a path"}
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ran_on_faulty(faulty: Standin, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Folder of the report, and what was printed."""
+    folder = tmp_path_factory.mktemp("faulty")
     what = [
         "--only",
         "CloseSession-session_id",
         "--only",
         "test_a_refusal_shows_nothing_private[no message-v1.SessionS",
     ]
-    return suite("run", standin.address, *what, folder=tmp_path)
+    ran = suite("run", faulty.address, *what, folder=folder)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    return folder / "conformance-report", ran.stdout
 
 
-def test_a_server_that_keeps_the_contract_passes_and_the_rest_does_not_apply(standin: Standin, tmp_path: Path) -> None:
-    ran = suite("run", standin.address, "--only", "CAT-ERR-001", "--only", "CAT-ERR-003", folder=tmp_path)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    report = read(tmp_path / "conformance-report")
+@pytest.fixture(scope="module")
+def ran_on_good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Folder of the report, and what was printed."""
+    folder = tmp_path_factory.mktemp("good")
+    with Standin() as server:
+        what = ["--only", "CloseSession-session_id", "--only", "CAT-ERR-003", "--only", "CAT-SES-020"]
+        ran = suite("run", server.address, *what, folder=folder)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert not server.sessions
+    return folder / "conformance-report", ran.stdout
+
+
+def test_a_server_that_keeps_the_contract_passes_and_the_rest_does_not_apply(ran_on_good: tuple[Path, str]) -> None:
+    report = read(ran_on_good[0])
     assert report.target.implementation_name == "stand-in"
     assert report.target.claimed_capabilities == ["sessions"]
     standings = {each.capability_name: each.standing for each in report.capabilities}
-    assert standings["telemetry"] != standings["sessions"]
-    assert not standin.sessions
+    assert standings["telemetry"] == StandingName.Value("STANDING_ABSENT")
+    assert standings["sessions"] == StandingName.Value("STANDING_UNPROVEN")
     assert not report.leaks
 
 
-def test_faults_are_found_and_told(ran_on_faulty: subprocess.CompletedProcess[str], tmp_path: Path) -> None:
-    assert ran_on_faulty.returncode == 1, ran_on_faulty.stdout + ran_on_faulty.stderr
-    assert "nonconformant" in ran_on_faulty.stdout
-    assert "CAT-ERR-001" in ran_on_faulty.stdout
-    folder = tmp_path / "conformance-report"
+def test_faults_are_found_and_told(ran_on_faulty: tuple[Path, str]) -> None:
+    folder, printed = ran_on_faulty
+    assert "nonconformant" in printed
+    assert "CAT-ERR-001" in printed
     report = read(folder)
-    failed = {each.requirement_id for each in report.requirements if each.verdict == 2}
+    failed = {each.requirement_id for each in report.requirements if each.verdict == VERDICT_FAIL}
     assert failed == {"CAT-ERR-001", "CAT-ERR-007"}
     root = ET.parse(folder / "junit.xml").getroot()[0]  # noqa: S314 - our own file
     assert int(root.get("failures", 0)) == len(root.findall("testcase/failure")) > 0
@@ -65,25 +96,20 @@ def test_faults_are_found_and_told(ran_on_faulty: subprocess.CompletedProcess[st
     assert (folder / "known-failing.toml").read_text().startswith("[[known]]")
 
 
-@pytest.mark.usefixtures("ran_on_faulty")
-def test_a_failure_is_replayed_until_it_is_mended(standin: Standin, tmp_path: Path) -> None:
-    transcripts = sorted((tmp_path / "conformance-report" / "transcripts").glob("*CloseSession*.json"))
-    assert transcripts
-    assert suite("replay", str(transcripts[0]), standin.address, folder=tmp_path).returncode == 0
-    told = transcripts[0].with_name(transcripts[0].name.replace(".transcript.json", ".txt")).read_text()
+def test_a_failure_is_replayed_the_same_every_time(ran_on_faulty: tuple[Path, str], faulty: Standin) -> None:
+    (transcript, *_) = sorted((ran_on_faulty[0] / "transcripts").glob("*CloseSession*.json"))
+    assert [called("replay", str(transcript), faulty.address) for _ in range(3)] == [0, 0, 0]
+    told = transcript.with_name(transcript.name.replace(".transcript.json", ".txt")).read_text()
     assert "grpcurl -plaintext" in told
 
 
 def test_what_changed_between_two_reports_is_told(
-    ran_on_faulty: subprocess.CompletedProcess[str], standin: Standin, tmp_path: Path
+    ran_on_faulty: tuple[Path, str], ran_on_good: tuple[Path, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    standin.faults.clear()
-    suite("run", standin.address, "--only", "CloseSession-session_id", "--report", "better", folder=tmp_path)
-    assert ran_on_faulty.returncode == 1
-    assert suite("diff", "conformance-report", "better", folder=tmp_path).returncode == 0
-    worse = suite("diff", "better", "conformance-report", folder=tmp_path)
-    assert worse.returncode == 1
-    assert "CAT-ERR-001" in worse.stdout
+    assert called("diff", str(ran_on_good[0]), str(ran_on_good[0])) == 0
+    assert "no change" in capsys.readouterr().out
+    assert called("diff", str(ran_on_good[0]), str(ran_on_faulty[0])) == 1
+    assert "CAT-ERR-001" in capsys.readouterr().out
 
 
 def test_nobody_at_the_address_is_status_3(tmp_path: Path) -> None:
@@ -95,8 +121,8 @@ def test_nobody_at_the_address_is_status_3(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [["run", "x", "--budget", "soon"], ["show", "CAT-XXX-001"], ["replay", "none", "x"]]
 )
-def test_wrong_usage_is_status_2(arguments: list[str], tmp_path: Path) -> None:
-    assert suite(*arguments, folder=tmp_path).returncode == 2
+def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
+    assert called(*arguments) == 2
 
 
 def test_an_interrupted_run_leaves_nothing_behind(standin: Standin, tmp_path: Path) -> None:
@@ -112,7 +138,8 @@ def test_an_interrupted_run_leaves_nothing_behind(standin: Standin, tmp_path: Pa
     assert (tmp_path / "conformance-report" / "report.json").exists()
 
 
-def test_the_catalogue_knows_which_cases_decide_a_requirement(tmp_path: Path) -> None:
-    shown = json.loads(suite("show", "CAT-SES-007", "--json", folder=tmp_path).stdout)
+def test_the_catalogue_knows_which_cases_decide_a_requirement(capsys: pytest.CaptureFixture[str]) -> None:
+    assert called("show", "CAT-SES-007", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
     assert shown["level"] == "MUST"
     assert any(each.startswith("sessions/") for each in shown["cases"])

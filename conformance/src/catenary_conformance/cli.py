@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from click.shell_completion import get_completion_class
@@ -12,6 +13,9 @@ from catenary_conformance.commands.look import list_requirements, show
 from catenary_conformance.commands.mutants import mutants
 from catenary_conformance.commands.run import run
 from catenary_conformance.conclusion import INTERRUPTED, USAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EXAMPLES = """
 Examples:
@@ -51,10 +55,11 @@ for _command in (run, list_requirements, show, replay, diff, mutants):
     conformance.add_command(_command)
 
 
-def main() -> None:
-    """Run the command line and leave with its exit status."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command line, by default that of the process, and leave with its exit status."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        result = conformance.main(sys.argv[1:], prog_name="catenary-conformance", standalone_mode=False)
+        result = conformance.main(given, prog_name="catenary-conformance", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(USAGE)

@@ -58,7 +58,7 @@ def test_every_rule_has_near_misses(method: Method, rule: Rule, data: st.DataObj
 
 
 @pytest.mark.parametrize("method", CONTRACT.methods.values(), ids=_name)
-@settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_derived_messages_keep_every_rule(method: Method, data: st.DataObject) -> None:
     assert not CONTRACT.violations(data.draw(derive.messages(method.request)))
