@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import time
 from typing import TYPE_CHECKING
 
 from catenary.v1.training_pb2 import TRAINER_TYPE_GRADIENT, TrainResponse
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from catenary_conformance.conversation import Stream
     from catenary_conformance.target import Target
     from catenary_conformance.workload import Workload
+
+_ONE_SECOND = 1.5
+"""The second that the contract grants, with what it takes to tell."""
+_BUSY = 3
+"""Times that a few batches take now, granted besides."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,6 +66,16 @@ class Running:
         now = rpcs.GET_TRAIN_STATUS.ok(self.target, request).latest_progress.sequence
         while self.stream.received[-1].sequence < now + events:
             self.still_goes_on()
+
+    def batch_and_second(self) -> float:
+        """Seconds in which the run has to end once it is to: one batch and one second, on a machine as busy as it is.
+
+        Raises:
+            AssertionError: the run has ended.
+        """
+        began = time.monotonic()
+        self.goes_on_for(events=3)
+        return self.target.seconds(_ONE_SECOND) + _BUSY * (time.monotonic() - began)
 
     def stop(self) -> list[TrainResponse]:
         """Stop it; what came on its stream until the end."""

@@ -77,7 +77,7 @@ def test_a_session_that_nobody_names_is_gone_after_its_idle_timeout(target: Targ
     label, timeout = target.unique("expires"), _shortest(workload)
     request = CreateSessionRequest(idle_timeout=timeout, labels={"case": label})
     session_id = rpcs.CREATE_SESSION.ok(target, request).session_id
-    deadline = time.monotonic() + _seconds(timeout) + target.seconds(5.0)
+    deadline = time.monotonic() + _seconds(timeout) + target.seconds(10.0)
     while _listed(target, label):
         assert time.monotonic() < deadline, "the session is there long after its idle timeout"
         time.sleep(_POLL_SECONDS)

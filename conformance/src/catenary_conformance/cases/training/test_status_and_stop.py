@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from catenary_conformance.target import Target
     from catenary_conformance.workload import Workload
 
-_BATCH_AND_SECOND = 3.0
-"""One batch of the small array, and one second; with room for a busy machine."""
-
 
 def _latest(target: Target, session_id: str) -> TrainResponse:
     return rpcs.GET_TRAIN_STATUS.ok(target, GetTrainStatusRequest(session_id=session_id)).latest_progress
@@ -50,6 +47,7 @@ def test_while_a_run_works_it_is_in_progress_and_then_as_it_ended(target: Target
 @requirement("CAT-TRN-018")
 def test_a_stopped_run_ends_cancelled_within_a_batch_and_a_second(target: Target, workload: Workload) -> None:
     with running(target, workload) as run:
+        allowed = run.batch_and_second()
         began = time.monotonic()
         answer = rpcs.STOP_TRAIN.ok(target, StopTrainRequest(session_id=run.session_id))
         assert answer.accepted
@@ -57,7 +55,7 @@ def test_a_stopped_run_ends_cancelled_within_a_batch_and_a_second(target: Target
         run.stream.end().expect_ok()
         took = time.monotonic() - began
         messages = list(run.stream.received)
-    assert took <= target.seconds(_BATCH_AND_SECOND), f"it went on for {took:.1f} s"
+    assert took <= allowed, f"it went on for {took:.1f} s"
     assert messages[-1].status == TRAIN_STATUS_CANCELLED
     assert messages[-1].failure.reason == ERROR_REASON_TRAIN_CANCELLED
     progress.check_run(messages)
