@@ -38,6 +38,15 @@ test.each(THEMES)("without a session the page says what to run, and what the ser
   await tab.close();
 });
 
+test("a server that takes telemetry alone says that it has no sessions", async () => {
+  const alone = await Server.start();
+  const tab = await Tab.open(browser, `${alone.url}sessions`);
+  await tab.page.getByRole("heading", { name: "This server has no sessions" }).waitFor();
+  expect(tab.faults).toEqual([]);
+  await tab.close();
+  await alone.remove();
+});
+
 describe("a session with a trained pipeline", () => {
   let session: RemoteSession;
   let idle: RemoteSession;

@@ -9,6 +9,7 @@ import { formatAgo, formatDuration } from "../../parts/format";
 import { Problem } from "../../parts/problem";
 import { SearchField, found } from "../../parts/search-field";
 import { useTitle } from "../../parts/title";
+import { CallFailed } from "../../rpc/fault";
 import { usePolled } from "./polling";
 import { ServerPanel } from "./server-panel";
 import type { SessionView } from "./session";
@@ -72,10 +73,22 @@ export function SessionsPage(): JSX.Element {
         {count > 0 && <SearchField label="Search sessions" value={search} onChange={setSearch} />}
       </div>
       {server.value !== undefined && <ServerPanel server={server.value} />}
-      {listed.error !== undefined && <Problem title="The sessions cannot be listed" error={listed.error} onRetry={listed.refresh} />}
+      {listed.error !== undefined && <NotListed error={listed.error} onRetry={listed.refresh} />}
       {listed.value !== undefined && <SessionTable sessions={listed.value} search={search} />}
     </section>
   );
+}
+
+/** Why there is no list. A server that takes telemetry alone has no sessions, and that is no fault. */
+function NotListed({ error, onRetry }: { error: unknown; onRetry: () => void }): JSX.Element {
+  if (error instanceof CallFailed && error.fault.code === "UNIMPLEMENTED") {
+    return (
+      <EmptyState title="This server has no sessions" commands={["catenary serve"]}>
+        It takes telemetry alone. One that trains and infers as well is started without <code>--only telemetry</code>.
+      </EmptyState>
+    );
+  }
+  return <Problem title="The sessions cannot be listed" error={error} onRetry={onRetry} />;
 }
 
 function SessionTable({ sessions, search }: { sessions: readonly SessionView[]; search: string }): JSX.Element {
