@@ -26,6 +26,8 @@ FRAME_MS: Final = 1000 / RATE_HZ
 _LATE_FRAMES: Final = 1.5
 """A frame is late that comes more than one and a half frames after the one before."""
 _PAUSE_MS: Final = 200
+_FEWEST: Final = 10
+"""Of fewer figures no quantile says anything."""
 _STOP_SECONDS: Final = 60
 
 
@@ -68,6 +70,9 @@ class _Measured:
 def measure(tiles: Path, folder: Path, *, quick: bool) -> tuple[list[Table], list[Goal]]:
     """Train, look, and steer."""
     measured = _measured(tiles, folder, seconds=6 if quick else 30, clicks=20 if quick else 100)
+    if len(measured.ages()) < _FEWEST or len(measured.delays()) < _FEWEST:
+        counts = f"{len(measured.drawn)} batches drawn, {len(measured.delays())} clicks applied"
+        return [], [Goal(f"G5, G6, G9: too little happened to measure: {counts}", 1, 0)]
     return _tables(measured), _goals(measured)
 
 
