@@ -45,18 +45,7 @@ class Running:
     stream: Stream
     first: TrainResponse
 
-    def still_goes_on(self) -> None:
-        """Wait for another message.
-
-        Raises:
-            AssertionError: the run has ended.
-        """
-        message = self.stream.receive()
-        assert message is not None, f"the run ended: {self.stream.answer}"
-        assert message.run_id == self.first.run_id
-        assert message.status not in TERMINAL, f"the run ended: {message}"
-
-    def goes_on_for(self, *, events: int) -> None:
+    def still_goes_on(self, *, events: int = 2) -> None:
         """Wait for events that happen after now, not for those that are on their way already.
 
         Raises:
@@ -65,7 +54,10 @@ class Running:
         request = GetTrainStatusRequest(session_id=self.session_id)
         now = rpcs.GET_TRAIN_STATUS.ok(self.target, request).latest_progress.sequence
         while self.stream.received[-1].sequence < now + events:
-            self.still_goes_on()
+            message = self.stream.receive()
+            assert message is not None, f"the run ended: {self.stream.answer}"
+            assert message.run_id == self.first.run_id
+            assert message.status not in TERMINAL, f"the run ended: {message}"
 
     def batch_and_second(self) -> float:
         """Seconds in which the run has to end once it is to: one batch and one second, on a machine as busy as it is.
@@ -74,7 +66,7 @@ class Running:
             AssertionError: the run has ended.
         """
         began = time.monotonic()
-        self.goes_on_for(events=3)
+        self.still_goes_on(events=3)
         return self.target.seconds(_ONE_SECOND) + _BUSY * (time.monotonic() - began)
 
     def stop(self) -> list[TrainResponse]:

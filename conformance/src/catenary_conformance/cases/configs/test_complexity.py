@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from catenary_conformance.target import Target
 
 _SECONDS = 2.0
-_BUSY = 5
+_BUSY = 4
 """Times that a plain configuration takes now, granted besides: on a busy machine that is long as well."""
 _DOUBLINGS = 40
 

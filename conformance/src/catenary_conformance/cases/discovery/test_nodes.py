@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from catenary.v1.node_pb2 import NodeInfo
     from catenary_conformance.target import Target
 
-_LOADED = 6
-"""Node types that are loaded as pipelines of one node."""
 _DEFAULTS: dict[str, type | tuple[type, ...]] = {
     "number": (int, float),
     "integer": int,
@@ -75,8 +73,9 @@ def test_a_description_is_consistent_in_itself(target: Target) -> None:
 @requirement("CAT-DIS-009")
 @capability("pipelines")
 def test_a_listed_node_type_is_accepted_with_its_ports_and_parameters(target: Target, session: str) -> None:
-    fitting = [each for each in _all(target) if each.input_specs and not any(param.required for param in each.params)]
-    for info in fitting[:: max(1, len(fitting) // _LOADED)]:
+    for info in _all(target):
+        if not info.input_specs or any(param.required for param in info.params):
+            continue  # the case does not know what to connect or to give
         params = {param.name: json.loads(param.default_value) for param in info.params}
         definition = {"nodes": [node("one", info.class_name, **params)], "connections": []}
         pipeline = PipelineConfig(config_bytes=canonical(definition))

@@ -26,7 +26,7 @@ def _well_formed(names: list[str], specs: Mapping[str, TensorSpec]) -> None:
     for name, spec in specs.items():
         assert spec.name == name
         assert spec.dtype != D_TYPE_UNSPECIFIED, f"{name} has no element type"
-        assert all(size == -1 or size >= 0 for size in spec.shape), f"{name}: {list(spec.shape)}"
+        assert all(size == -1 or size >= 1 for size in spec.shape), f"{name}: {list(spec.shape)}"
 
 
 @requirement("CAT-PIP-016")

@@ -164,7 +164,7 @@ def test_a_stage_in_which_nothing_was_measured_is_empty(target: Target, workload
 def test_measuring_can_be_set_and_read_while_the_session_trains(target: Target, workload: Workload) -> None:
     with running(target, workload) as run:
         assert _set(target, run.session_id, enabled=True)
-        run.goes_on_for(events=3)
+        run.still_goes_on(events=3)
         assert _summary(target, run.session_id, EXECUTION_STAGE_TRAIN)
         run.still_goes_on()
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from catenary_conformance.target import Target
 
 
-@requirement("CAT-SES-002", "CAT-SES-003", "CAT-SES-007", "CAT-SES-012", "CAT-SES-013", "CAT-SES-016", "CAT-SES-018")
+@requirement("CAT-SES-002", "CAT-SES-003", "CAT-SES-007", "CAT-SES-008", "CAT-SES-012", "CAT-SES-013", "CAT-SES-014")
+@requirement("CAT-SES-015", "CAT-SES-016", "CAT-SES-018")
 @capability("configs")
 def test_sessions_behave_as_the_model_says(target: Target, run: Run, session: str) -> None:
     roots = rpcs.GET_SESSION.ok(target, GetSessionRequest(session_id=session)).session.search_paths

@@ -32,6 +32,15 @@ def test_search_paths_of_one_session_are_not_those_of_another(target: Target, wo
 
 @requirement("CAT-SES-005")
 @capability("pipelines", "training")
+def test_a_pipeline_loaded_into_one_session_is_not_in_another(target: Target, workload: Workload) -> None:
+    here, there = workload.open_session(), workload.open_session()
+    workload.load_pipeline(here)
+    rpcs.GET_INPUTS.refused(target, GetPipelineInputsRequest(session_id=there), reason="STATE_INVALID")
+    rpcs.GET_INPUTS.ok(target, GetPipelineInputsRequest(session_id=here))
+
+
+@requirement("CAT-SES-005")
+@capability("pipelines", "training")
 def test_a_pipeline_loaded_and_trained_in_one_session_is_not_in_another(target: Target, workload: Workload) -> None:
     here, there = workload.open_session(), workload.open_session()
     workload.configure(here)
