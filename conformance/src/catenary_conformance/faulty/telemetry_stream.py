@@ -19,10 +19,7 @@ from catenary_conformance.faulty.behaviours import (
     scripted,
 )
 from catenary_conformance.faulty.exchange import (
-    ABORTED,
     INVALID_ARGUMENT,
-    NOT_FOUND,
-    UNAVAILABLE,
     Answer,
     refusal,
 )
@@ -30,8 +27,7 @@ from catenary_conformance.faulty.good_server import HEARTBEAT_SECONDS
 from catenary_conformance.faulty.inference_streams import stays_open
 from catenary_conformance.faulty.messages import path
 from catenary_conformance.faulty.mutant import mutant
-from catenary_conformance.faulty.stand import nonce
-from catenary_conformance.faulty.telemetry_writer import PATIENCE, PIXEL, RUNNING, Writer, scalars
+from catenary_conformance.faulty.telemetry_writer import PIXEL, RUNNING, Writer, scalars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,21 +145,6 @@ def last_word_lost(_: Exchange, messages: Iterator[Fields]) -> Iterator[Fields]:
         held = message
 
 
-def newest_epoch(exchange: Exchange, forward: Forward) -> Answer:
-    """Whatever epoch a writer names, it is taken for the newest."""
-    epochs = exchange.memory.take("epochs", {})
-    if exchange.method == path(_REGISTER):
-        return answers(lambda response: epochs.__setitem__(response.session_id, response.writer_epoch))(
-            exchange, forward
-        )
-
-    def renew(message: Fields) -> None:
-        if message.HasField("writer_epoch"):
-            message.writer_epoch = epochs.get(message.session_id, message.writer_epoch)
-
-    return hears(renew)(exchange, forward)
-
-
 def finite_only(message: Fields) -> None:
     """What is no finite number is stored as 0."""
     for sample in message.metric_batch.samples:
@@ -239,32 +220,6 @@ def silent(stand: Stand) -> object:
             threading.Event().wait(HEARTBEAT_SECONDS / 2)
         alive = beating.durable(beating.scalar(2.0))
         return quiet.talk.call.done(), alive
-
-
-def strangers(stand: Stand) -> object:
-    """What is said to writers of a run that nobody registered, with and without numbers."""
-    told = []
-    for fields in ({"sequence": 1, "writer_epoch": 1}, {}):
-        with stand.call.open(_STREAM) as talk:
-            talk.send(session_id=nonce(), batch_data={"batch_idx": 1}, **fields)
-            talk.half_close()
-            heard = talk.rest()
-            told.append((heard.outcome, [each.WhichOneof("payload") for each in heard.messages]))
-    return told
-
-
-def superseded(stand: Stand) -> object:
-    """How the stream of an earlier writer ends, and what one with an old epoch is told."""
-    with Writer(stand.call) as writer:
-        writer.durable(writer.scalar(1.0))
-        token = writer.registration.resume_token
-        stand.call(_REGISTER, session_id=writer.run, resume_token=token)
-        ended = writer.ended().outcome
-    with stand.call.open(_STREAM, timeout=2 * PATIENCE) as talk:
-        sample = {"metric_name": "loss", "global_step": 2, "value": 2.0}
-        talk.send(session_id=writer.run, sequence=2, writer_epoch=writer.epoch, metric_batch={"samples": [sample]})
-        talk.half_close()
-        return ended, talk.rest().outcome
 
 
 def gaps(stand: Stand) -> object:
@@ -368,46 +323,6 @@ MUTANTS = (
     ),
     mutant(
         "TEL-016", "last-word-lost", _STREAM, "The last acknowledgment does not come.", relays(last_word_lost), numbered
-    ),
-    mutant(
-        "TEL-017",
-        "unregistered-is-missing",
-        _STREAM,
-        "A run that nobody registered is called not found.",
-        says("RUN_NOT_REGISTERED", instead=refusal(NOT_FOUND, "RUN_NOT_FOUND")),
-        strangers,
-    ),
-    mutant(
-        "TEL-017",
-        "says-nothing-in-band",
-        _STREAM,
-        "A writer without numbers is not told in band that the run is not registered.",
-        relays(lambda _, messages: (each for each in messages if not each.HasField("error"))),
-        strangers,
-    ),
-    mutant(
-        "TEL-018",
-        "stale-is-superseded",
-        _STREAM,
-        "A stale epoch is called superseded.",
-        says("STALE_EPOCH", instead=refusal(ABORTED, "STREAM_SUPERSEDED")),
-        superseded,
-    ),
-    mutant(
-        "TEL-018",
-        "takes-any-epoch",
-        [_REGISTER, _STREAM],
-        "Messages of a stale epoch are stored.",
-        newest_epoch,
-        superseded,
-    ),
-    mutant(
-        "TEL-003",
-        "superseded-is-overloaded",
-        _STREAM,
-        "The stream of the earlier writer ends as if the server were overloaded.",
-        says("STREAM_SUPERSEDED", instead=refusal(UNAVAILABLE, "OVERLOADED")),
-        superseded,
     ),
     mutant(
         "TEL-019", "finite-numbers-only", _STREAM, "NaN and infinity are stored as 0.", hears(finite_only), numbered

@@ -101,7 +101,7 @@ class Trials:
 
     def good(self, area: str) -> Result:
         """Run the cases of an area on the good server; stops at the first failure."""
-        return self._run(None, near=False, wanted=lambda item: AREAS[_rank(item)[0]] == area)
+        return self._run(None, near=False, wanted=lambda item: AREAS[_first(item)[0]] == area)
 
     def good_nearby(self, requirements: Collection[str]) -> Result:
         """Run the cases of some requirements through the Unix socket of the good server; stops at the first failure."""
@@ -209,10 +209,15 @@ class _Watch:
             session.shouldstop = "a case has failed"
 
 
-def _rank(item: pytest.Item) -> tuple[int, str]:
-    """Place of a case: by area, then by the first of its requirements."""
-    first = min(requirement_ids(item), key=_place, default="CAT-ERR-999")
-    return _place(first)
+def _rank(item: pytest.Item) -> tuple[bool, bool, tuple[int, str]]:
+    """Place of a case: as in every run random ones behind the others and slow ones last; then by requirement."""
+    random = bool(getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
+    return item.get_closest_marker("slow") is not None, random, _first(item)
+
+
+def _first(item: pytest.Item) -> tuple[int, str]:
+    """Place of the first of a case's requirements: by area, then by id."""
+    return min((_place(each) for each in requirement_ids(item)), default=_place("CAT-ERR-999"))
 
 
 def _place(requirement: str) -> tuple[int, str]:
