@@ -26,6 +26,7 @@ CLASSES = ["bars", "cross", "disc", "frame", "grid", "ring", "slope", "steps", "
 SIDE = 32
 NOISE = 0.55
 BATCH_SIZE = 16
+MISLABELLED = 0.06  # so that some are wrong, however long it learns
 
 
 def patterns() -> NDArray[np.float32]:
@@ -100,10 +101,12 @@ class Data:
         self.batch_size = int(size)
 
     def batch(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Images [N, 32, 32] from 0 to 1, and their classes."""
-        labels = self._random.integers(0, len(CLASSES), self.batch_size)
+        """Images [N, 32, 32] from 0 to 1, and what they are said to be."""
+        shown = self._random.integers(0, len(CLASSES), self.batch_size)
         noise = self._random.normal(0, NOISE, (self.batch_size, SIDE, SIDE)).astype(np.float32)
-        return np.clip(self._patterns[labels] + noise, 0, 1), labels
+        others = self._random.integers(0, len(CLASSES), self.batch_size)
+        labels = np.where(self._random.random(self.batch_size) < MISLABELLED, others, shown)
+        return np.clip(self._patterns[shown] + noise, 0, 1), labels
 
 
 def paced(count: int, per_second: float) -> Iterator[int]:
@@ -193,7 +196,7 @@ def train(run: Run, plan: Plan, learner: Learner, data: Data, words: Iterator[st
 @click.option("--name", default="patterns")
 @click.option("--token", default="")
 @click.option("--tag", "tags", multiple=True, help="name=value")
-@click.option("--epochs", default=100_000)
+@click.option("--epochs", default=2000)
 @click.option("--batches", default=30)
 @click.option("--per-second", default=30.0)
 @click.option("--learning-rate", default=0.02)

@@ -4,16 +4,9 @@
  * A call does not outlive the connection: it ends with LINK_LOST, and whoever made it decides from where to go on.
  */
 import { create, fromBinary, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
-import {
-  ClientFrameSchema,
-  ServerFrameSchema,
-  type Ended,
-  type ServerFrame,
-} from "@catenary/contract/catenary/dashboard/v1/frame_pb";
-import { Code } from "@catenary/contract/google/rpc/code_pb";
+import { ClientFrameSchema, ServerFrameSchema, type ServerFrame } from "@catenary/contract/catenary/dashboard/v1/frame_pb";
 import { backoffMs } from "./backoff";
-import { reasonOf, violationsOf } from "./details";
-import type { Fault } from "./fault";
+import { faultOf } from "./ended";
 import type { Connection } from "./protocol";
 import { StreamCall } from "./stream-call";
 
@@ -248,20 +241,4 @@ export class StreamLink {
   #isClosed(): boolean {
     return this.#closed;
   }
-}
-
-function faultOf(ended: Ended): Fault | undefined {
-  if (ended.code === Code.OK) {
-    return undefined;
-  }
-  const details = ended.details.map(({ typeUrl, value }) => ({
-    type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1),
-    value,
-  }));
-  return {
-    code: Code[ended.code],
-    reason: reasonOf(details),
-    message: ended.message,
-    violations: violationsOf(details),
-  };
 }

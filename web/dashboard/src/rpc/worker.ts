@@ -17,7 +17,12 @@ const link = new StreamLink({
   onConnection: (connection) => post({ kind: "connection", connection }),
 });
 const unary = transport(origin, () => token);
-const calls = new Calls(unary, link, () => link.restart());
+const calls = new Calls(unary, link, () => {
+  // A token that was good until now; one that never was is asked for already.
+  if (link.connection.phase === "live") {
+    link.restart();
+  }
+});
 const watches = new Map<number, RunWatch>();
 let running: Promise<void> | undefined;
 

@@ -17,6 +17,7 @@ import { isFinal, statusOf } from "../model/run";
 import { CallFailed, type Fault } from "../rpc/fault";
 import { LINK_LOST, type StreamCall } from "../rpc/stream-call";
 import type { StreamLink } from "../rpc/streams";
+import { together } from "./credit";
 import { History } from "./history";
 import { LiveState } from "./live-state";
 import type { WatchRequest } from "./request";
@@ -33,7 +34,6 @@ const SNAPSHOT_POINTS = 4_000;
 const CURVES_EVERY_MS = 100;
 const FIGURES_EVERY_MS = 50;
 const QUIET_MS = 250;
-const MOMENT_MS = 2;
 const RETAKEN_MS = 5_000;
 const STALL_MS = 3_000;
 
@@ -244,26 +244,6 @@ export class RunWatch {
     const quiet = performance.now() - this.#historyHeardAt >= QUIET_MS;
     return this.#hasSnapshot && (quiet || this.#told.phase === "live") ? "live" : "catching-up";
   }
-}
-
-/** Gives credit back for several messages at once, or after a moment for those that there are. */
-function together(call: StreamCall, most: number): () => void {
-  let owed = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const give = (): void => {
-    clearTimeout(timer);
-    timer = undefined;
-    call.credit(owed);
-    owed = 0;
-  };
-  return () => {
-    owed += 1;
-    if (owed >= most) {
-      give();
-    } else {
-      timer ??= setTimeout(give, MOMENT_MS);
-    }
-  };
 }
 
 function isOver(run: Run | undefined): boolean {

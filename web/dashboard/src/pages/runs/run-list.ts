@@ -39,7 +39,7 @@ export function useRunList(): RunList {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const ask = async (): Promise<void> => {
       clearTimeout(timer);
-      if (document.visibilityState === "visible") {
+      if (document.visibilityState === "visible" && connection.peek().phase !== "refused") {
         try {
           setRuns(await listRuns(abort.signal));
           setError(undefined);
