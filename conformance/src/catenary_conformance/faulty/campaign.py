@@ -10,11 +10,12 @@ import dataclasses
 import itertools
 import json
 import multiprocessing
+import signal
 import statistics
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 import click
 from rich.console import Console
@@ -104,6 +105,7 @@ def command(
         raise click.UsageError(f"the good server needs a folder of configurations; there is no {configs}")
     if recording is not None and recording.exists():
         console.print(f"what cases call is taken from {recording}: a score counts with a run of the good server only")
+    signal.signal(signal.SIGTERM, _interrupt)
     setting = Setting(configs=configs.resolve(), plugins=plugins, time_factor=time_factor)
     with Campaign(console, setting, processes=processes) as campaign:
         if not campaign.recalls(recording) and not campaign.good_is_green(chosen):
@@ -292,9 +294,15 @@ _trials: list[Trials] = []
 
 def _prepare(setting: Setting) -> None:
     """Start a server for this process; it ends with the process."""
+    signal.signal(signal.SIGTERM, _interrupt)
     trials = Trials(setting)
     _trials.append(trials.__enter__())
     Finalize(None, trials.__exit__, args=(None, None, None), exitpriority=10)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    """Being ended is as being interrupted: servers are stopped and folders removed."""
+    raise KeyboardInterrupt
 
 
 def _good(area: str) -> Result:

@@ -22,14 +22,12 @@ from catenary_conformance.faulty.exchange import (
     INVALID_ARGUMENT,
     NOT_FOUND,
     Answer,
-    answered,
-    ended,
     refusal,
     refused,
 )
 from catenary_conformance.faulty.messages import path
 from catenary_conformance.faulty.mutant import mutant
-from catenary_conformance.faulty.ownership import lists_of_all, shown_to_all
+from catenary_conformance.faulty.ownership import found_when_deleted, lists_of_all, shown_to_all
 from catenary_conformance.faulty.stand import nonce, npy
 
 if TYPE_CHECKING:
@@ -107,18 +105,6 @@ def second_delete_fails(exchange: Exchange, forward: Forward) -> Answer:
     if exchange.first().dataset_id in deleted:
         return refused(UNKNOWN_DATASET)
     return after(lambda _, request, status: None if status.code else deleted.add(request.dataset_id))(exchange, forward)
-
-
-def still_found(exchange: Exchange, forward: Forward) -> Answer:
-    """A dataset that was found once is found when it is deleted."""
-    key = exchange.first().SerializeToString()
-    contents, status = ended(forward(exchange))
-    if not status.code:
-        exchange.memory.put(key, contents)
-    kept = exchange.memory.get(key)
-    if status.code and kept:
-        return answered(*(exchange.response(content) for content in kept))
-    return Answer(iter(contents), lambda: status)
 
 
 # Witnesses.
@@ -298,5 +284,12 @@ MUTANTS = (
         found,
     ),
     mutant("DAT-011", "deletes-once", "DeleteDataset", "Deleting a deleted dataset fails.", second_delete_fails, found),
-    mutant("DAT-012", "still-found", "GetDataset", "A deleted dataset is still found.", still_found, found),
+    mutant(
+        "DAT-012",
+        "still-found",
+        ["GetDataset", "DeleteDataset"],
+        "A deleted dataset is still found.",
+        found_when_deleted("dataset_id", within="dataset"),
+        found,
+    ),
 )

@@ -1,12 +1,12 @@
-"""Faults of who may see what: calls that are made with the credentials of somebody else."""
+"""Faults of who may see what: what belongs to somebody else, and what was deleted."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from catenary_conformance.faulty.behaviours import relays, request_for
-from catenary_conformance.faulty.exchange import Answer, ended
+from catenary_conformance.faulty.behaviours import after, relays, request_for
+from catenary_conformance.faulty.exchange import Answer, answered, ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,28 @@ def shown_to_all(key: str, *, within: str = "") -> Behaviour:
             name = getattr(made, key, "") or made.session_id
             exchange.memory.put(name, exchange.metadata)
         return Answer(iter(contents), lambda: status)
+
+    return behaviour
+
+
+def found_when_deleted(key: str, *, within: str) -> Behaviour:
+    """What was deleted is still found, with nothing in it but its id.
+
+    Args:
+        key: field of the requests, and of what is found, that names the thing.
+        within: field of the answer that holds what is found.
+    """
+
+    def behaviour(exchange: Exchange, forward: Forward) -> Answer:
+        deleted = exchange.memory.take("deleted", set())
+        name = getattr(exchange.first(), key)
+        if exchange.method.rsplit("/", 1)[1].startswith("Delete"):
+            return after(lambda _, __, status: None if status.code else deleted.add(name))(exchange, forward)
+        if name not in deleted:
+            return forward(exchange)
+        response = exchange.response()
+        setattr(getattr(response, within), key, name)
+        return answered(response)
 
     return behaviour
 

@@ -16,12 +16,11 @@ from catenary_conformance.faulty.behaviours import (
     replays,
     says,
 )
-from catenary_conformance.faulty.datasets import still_found
 from catenary_conformance.faulty.discovery import reversed_page
 from catenary_conformance.faulty.exchange import ABORTED, INVALID_ARGUMENT, refusal
 from catenary_conformance.faulty.good_server import HEARTBEAT_SECONDS
 from catenary_conformance.faulty.mutant import mutant
-from catenary_conformance.faulty.ownership import lists_of_all, shown_to_all
+from catenary_conformance.faulty.ownership import found_when_deleted, lists_of_all, shown_to_all
 from catenary_conformance.faulty.stand import nonce
 from catenary_conformance.faulty.telemetry_writer import COMPLETED, PIXEL, RUNNING, Writer, scalars
 
@@ -350,7 +349,14 @@ MUTANTS = (
         hears(fewer_points),
         queried,
     ),
-    mutant("TEL-041", "still-found", "GetRun", "A deleted run is still found.", still_found, found),
+    mutant(
+        "TEL-041",
+        "still-found",
+        ["GetRun", "DeleteRun"],
+        "A deleted run is still found.",
+        found_when_deleted("run_id", within="run"),
+        found,
+    ),
     mutant(
         "TEL-042",
         "deletes-live-runs-in-words",

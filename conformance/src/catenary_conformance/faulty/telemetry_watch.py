@@ -97,17 +97,6 @@ def another_id_each_time(exchange: Exchange, forward: Forward) -> Answer:
     return hears(put("command.command_id", f"{name[:100]}-{count}"))(exchange, forward)
 
 
-def argument_within(request: Fields) -> None:
-    """A learning rate beyond what the training declared is made one within."""
-    if request.command.HasField("learning_rate") and 1.0 < request.command.learning_rate <= 1000.0:
-        request.command.learning_rate = 1.0
-
-
-def hidden(field: str) -> object:
-    """A transform: messages of a kind do not come."""
-    return lambda _, messages: (message for message in messages if not message.HasField(field))
-
-
 # Witnesses.
 
 
@@ -309,10 +298,10 @@ MUTANTS = (
     ),
     mutant(
         "TEL-038",
-        "makes-arguments-fit",
+        "takes-any-command",
         _SEND,
-        "An argument out of bounds is made one within.",
-        hears(argument_within),
+        "A command that the training did not declare is taken.",
+        accepts("COMMAND_INVALID"),
         commanded,
     ),
     mutant(
