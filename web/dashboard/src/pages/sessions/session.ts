@@ -79,12 +79,13 @@ export function sessionView(session: Session): SessionView {
   };
 }
 
-/** The server as the pages show it. Slots of which the server tells nothing are left out. */
+/** The server as the pages show it. Slots of which the server tells nothing, and of what it does not do, are left out. */
 export function serverView(info: GetServerInfoResponse): ServerView {
   const { limits } = info;
+  const sessions = info.capabilities.some(({ name }) => name === "sessions") ? limits?.sessions : undefined;
   const slots: readonly (readonly [string, Slots | undefined])[] = [
-    ["Sessions", limits?.sessions?.server],
-    ["Your sessions", limits?.sessions?.principal],
+    ["Sessions", sessions?.server],
+    ["Your sessions", sessions?.principal],
     ["Workers", limits?.workers],
     ["Trainings", limits?.training],
     ["Streams", limits?.streams],
