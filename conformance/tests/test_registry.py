@@ -11,12 +11,6 @@ from catenary_conformance.unreachable import unreachable
 
 CONTRACT = Contract.load()
 MUST = {each.id for each in CONTRACT.requirements.values() if each.level is Level.MUST}
-WITHOUT_MUTANT = frozenset(
-    {
-        "CAT-ERR-002",  # a server that refuses what it should take breaks the requirement of what it refuses
-    }
-)
-"""Requirements that no mutant is needed for, each with its reason."""
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +23,7 @@ def test_every_must_has_a_case(decided: set[str]) -> None:
 
 
 def test_every_must_has_a_mutant() -> None:
-    assert not MUST - {each.requirement for each in mutants().values()} - WITHOUT_MUTANT
+    assert not MUST - {each.requirement for each in mutants().values()}
 
 
 def test_cases_name_requirements_that_there_are(decided: set[str]) -> None:
