@@ -14,7 +14,7 @@ from catenary.v1.session_pb2 import (
 )
 from catenary.v1.session_requests_pb2 import CreateSessionRequest, GetSessionRequest
 from catenary.v1.training_pb2 import TRAINER_TYPE_GRADIENT
-from catenary.v1.training_requests_pb2 import StopTrainRequest, TrainRequest
+from catenary.v1.training_requests_pb2 import TrainRequest
 from catenary_conformance import rpcs
 from catenary_conformance.requirement import capability, requirement
 from catenary_conformance.workload import ENDLESS, canonical
@@ -54,8 +54,14 @@ def test_a_session_is_ready_with_a_pipeline_and_training_with_a_run(target: Targ
         session = rpcs.GET_SESSION.ok(target, GetSessionRequest(session_id=session_id)).session
         assert session.state == SESSION_STATE_TRAINING
         assert session.run_id == first.run_id
-        rpcs.STOP_TRAIN.ok(target, StopTrainRequest(session_id=session_id))
-        stream.end().expect_ok()
+
+
+@requirement("CAT-SES-010")
+@capability("pipelines", "training")
+def test_a_session_is_ready_again_once_its_run_has_ended(target: Target, workload: Workload) -> None:
+    session_id = workload.trained()
+    workload.train(session_id, TRAINER_TYPE_GRADIENT)
+    assert _state(target, session_id) == _READY
     assert _state(target, session_id) == _READY
 
 

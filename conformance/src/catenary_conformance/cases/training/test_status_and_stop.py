@@ -15,7 +15,7 @@ from catenary.v1.training_pb2 import (
     TRAINER_TYPE_STATISTICAL,
     TrainResponse,
 )
-from catenary.v1.training_requests_pb2 import GetTrainStatusRequest, StopTrainRequest
+from catenary.v1.training_requests_pb2 import GetTrainStatusRequest, StopTrainRequest, TrainRequest
 from catenary_conformance import progress, rpcs
 from catenary_conformance.requirement import capability, requirement
 from catenary_conformance.running import running
@@ -35,13 +35,21 @@ def test_before_the_first_run_the_status_is_unspecified(target: Target, session:
 
 
 @requirement("CAT-TRN-016")
-def test_while_a_run_works_it_is_in_progress_and_then_as_it_ended(target: Target, workload: Workload) -> None:
+def test_while_a_run_works_it_is_in_progress(target: Target, workload: Workload) -> None:
     with running(target, workload) as run:
         during = _latest(target, run.session_id)
         assert during.status in {TRAIN_STATUS_IN_PROGRESS, TRAIN_STATUS_PAUSED}
         assert during.run_id == run.first.run_id
-        messages = run.stop()
-        assert _latest(target, run.session_id) == messages[-1]
+
+
+@requirement("CAT-TRN-016")
+def test_after_a_run_the_latest_progress_is_its_terminal_message(target: Target, workload: Workload) -> None:
+    session_id = workload.open_session()
+    workload.configure(session_id)
+    request = TrainRequest(session_id=session_id, trainer_type=TRAINER_TYPE_STATISTICAL)
+    messages = rpcs.TRAIN.all(target, request)
+    assert _latest(target, session_id) == messages[-1]
+    assert _latest(target, session_id) == messages[-1]
 
 
 @requirement("CAT-TRN-018")
