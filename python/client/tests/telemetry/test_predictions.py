@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -62,3 +64,30 @@ def test_another_shape_is_refused() -> None:
 
 def test_none_is_none() -> None:
     assert prediction_messages(take_scores(None, 16), top_k=3, class_names=()) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"predicted_class": 1.5, "confidence": 0.5}, TypeError),
+        ({"predicted_class": 2**31, "confidence": 0.5}, ValueError),
+        ({"predicted_class": 1, "confidence": "high"}, ValueError),
+        ({"predicted_class": 1, "confidence": 0.5, "label": 7}, TypeError),
+        ({"predicted_class": 1, "confidence": 0.5, "top_k": [("one", 0.5)]}, TypeError),
+    ],
+)
+def test_a_prediction_that_cannot_be_sent_is_refused_where_it_is_made(
+    fields: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        Prediction(**fields)
+
+
+def test_predictions_of_two_kinds_are_refused() -> None:
+    with pytest.raises(TypeError, match="all of type Prediction"):
+        take_scores([Prediction(1, 0.5), 3], 16)
+
+
+def test_numbers_of_numpy_are_taken() -> None:
+    prediction = Prediction(np.int64(3), np.float32(0.5), top_k=[(np.int64(3), np.float32(0.5))])  # type: ignore[arg-type,list-item] # what an argmax gives
+    assert (prediction.predicted_class, prediction.top_k) == (3, ((3, 0.5),))

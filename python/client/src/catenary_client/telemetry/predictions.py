@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, cast
+import operator
+from typing import TYPE_CHECKING, SupportsIndex, cast
 
 import numpy as np
 
@@ -23,7 +24,11 @@ _PROBABILITY_SLACK = 1e-3
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model says about one sample."""
+    """What the model says about one sample.
+
+    Raises:
+        TypeError, ValueError: a class is no integer of 32 bits, a probability no number, or the label no text.
+    """
 
     predicted_class: int
     confidence: float
@@ -32,6 +37,14 @@ class Prediction:
     """Name of that class; the run's `class_names` when empty."""
     top_k: Sequence[tuple[int, float]] = ()
     """The most likely classes and their probabilities, best first."""
+
+    def __post_init__(self) -> None:
+        # Here, where the mistake is: the message is made later, in a thread that could tell nobody.
+        if not isinstance(self.label, str):
+            raise TypeError(f"a label is text, not {self.label!r}")
+        object.__setattr__(self, "predicted_class", _class(self.predicted_class))
+        object.__setattr__(self, "confidence", float(self.confidence))
+        object.__setattr__(self, "top_k", tuple((_class(index), float(score)) for index, score in self.top_k))
 
 
 def take_scores(predictions: object, count: int) -> Scores:
@@ -47,7 +60,9 @@ def take_scores(predictions: object, count: int) -> Scores:
     """
     if predictions is None:
         return None
-    if isinstance(predictions, list | tuple) and predictions and isinstance(predictions[0], Prediction):
+    if isinstance(predictions, list | tuple) and any(isinstance(each, Prediction) for each in predictions):
+        if not all(isinstance(each, Prediction) for each in predictions):
+            raise TypeError("predictions are all of type Prediction, or an array")
         return tuple(cast("Sequence[Prediction]", predictions[:count]))
     array = own_copy(predictions)[:count]
     if array.ndim not in (1, 2) or 0 in array.shape[1:]:
@@ -105,6 +120,13 @@ def _message(
             for index, score in top_k
         ],
     )
+
+
+def _class(value: SupportsIndex) -> int:
+    index = operator.index(value)
+    if not -(2**31) <= index < 2**31:
+        raise ValueError(f"a class is an integer of 32 bits, not {index}")
+    return index
 
 
 def _name(index: int, class_names: Sequence[str]) -> str:
