@@ -70,7 +70,8 @@ def plugin_server(plugin_folder: Path, tmp_path_factory: pytest.TempPathFactory)
     roots = ["--artifacts", str(folder / "artifacts"), "--configs", str(REPOSITORY / "configs")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(plugin_folder), os.environ.get("PYTHONPATH", "")]))
-        with local_server(folder / "log", [*roots, *allowed]) as address:
+        # Without its dashboard, whose listening looks up the name of the address that it listens on.
+        with local_server(folder / "log", [*roots, *allowed, "--no-dashboard"]) as address:
             yield address
 
 
