@@ -4,7 +4,7 @@
  * Right and wrong differ by mark (tick in a disc, cross in a diamond), by frame (thin and closed, thick and dashed) and
  * by what the caption says, and only then by colour.
  */
-import type { Picture } from "./picture";
+import type { Picture, Size } from "./picture";
 import type { TilePalette } from "./request";
 import type { TilesView, TileView } from "./view";
 
@@ -40,6 +40,14 @@ export class TileCanvas {
     this.#scale = scale;
     this.#canvas.width = Math.max(1, Math.round(width * scale));
     this.#canvas.height = Math.max(1, Math.round(height * scale));
+  }
+
+  /** The room of each image in a grid, in pixels of the canvas. */
+  room({ columns, rows }: { columns: number; rows: number }): Size {
+    const gap = GAP * this.#scale;
+    const width = this.#canvas.width / columns - gap;
+    const height = this.#canvas.height / rows - gap - CAPTION * this.#scale;
+    return { width: Math.max(1, width), height: Math.max(1, height) };
   }
 
   /** Draw all tiles; a picture that is missing leaves its place empty. */

@@ -119,8 +119,11 @@ export class TilePlayer {
     this.#decoding = true;
     this.#next = undefined;
     const { batch, classNames, step } = arrival;
+    const room = this.#size && this.#canvas?.room(gridOf(batch.images.length));
     const pictures = await Promise.all(
-      batch.images.map((image) => decodePicture(this.#images.bytesOf(image), image.format || "jpeg")),
+      batch.images.map((image) =>
+        decodePicture(this.#images.bytesOf(image), image.format || "jpeg", image, room),
+      ),
     );
     this.#decoding = false;
     if (this.#ready !== undefined) {
