@@ -189,7 +189,7 @@ def queried(stand: Stand) -> object:
         writer.durable(number)
         whole = scalars(stand.call, writer.run, max_points=8)
         few = stand.call("QueryMetrics", run_id=writer.run, metric_names=["none", "loss"], max_points=2).answer.series
-        ends = [(min(each.minimums), max(each.maximums)) for each in few if each.minimums]
+        ends = [(min(each.minimums), max([*each.maximums, *each.minimums])) for each in few if each.minimums]
         return whole, [each.metric_name for each in few], [len(each.minimums) <= 2 for each in few], ends
 
 
