@@ -247,6 +247,7 @@ def test_two_hundred_sessions_leave_nothing_open(shared: Shared, client: Client)
     assert not client.sessions()
 
 
+@pytest.mark.slow
 def test_what_a_killed_server_left_is_removed_by_the_next(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory() as short:
         socket = Path(short) / "s"

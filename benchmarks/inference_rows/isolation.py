@@ -24,7 +24,7 @@ _MOST_RATIO, _MOST_KIBIBYTES = 1.25, 64
 
 async def measure_neighbour(server: Served, client: AsyncClient, *, quick: bool) -> tuple[Table, list[Goal]]:
     """Latency of one session while nothing else runs, and while another one loops in Python."""
-    rounds, turns = (100, 2) if quick else (300, 4)
+    rounds, turns = (100, 2) if quick else (300, 10)
     seconds: dict[str, list[float]] = {"idle": [], "another loops in Python": []}
     cube = np.random.default_rng(0).random((1, 64, 64, 61), np.float32)
     async with (
