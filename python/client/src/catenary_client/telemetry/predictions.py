@@ -60,10 +60,12 @@ def take_scores(predictions: object, count: int) -> Scores:
     """
     if predictions is None:
         return None
-    if isinstance(predictions, list | tuple) and any(isinstance(each, Prediction) for each in predictions):
-        if not all(isinstance(each, Prediction) for each in predictions):
-            raise TypeError("predictions are all of type Prediction, or an array")
-        return tuple(cast("Sequence[Prediction]", predictions[:count]))
+    if isinstance(predictions, list | tuple):
+        shown = tuple(predictions[:count])
+        if any(isinstance(each, Prediction) for each in shown):
+            if not all(isinstance(each, Prediction) for each in shown):
+                raise TypeError("predictions are all of type Prediction, or an array")
+            return shown
     array = own_copy(predictions)[:count]
     if array.ndim not in (1, 2) or 0 in array.shape[1:]:
         raise ValueError(f"predictions have shape [N, classes] or [N], not {array.shape}")

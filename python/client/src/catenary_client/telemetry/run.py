@@ -236,18 +236,9 @@ class Run:
         self.step_count = self.step_count + 1 if step is None else step
         index = self._batch_index if batch_idx is None else batch_idx
         self._batch_index = index + 1
-        batch = take_batch(
-            self.epoch if epoch is None else epoch,
-            index,
-            self.step_count,
-            loss,
-            accuracy,
-            images,
-            predictions,
-            ground_truth,
-            batch_size,
-            0 if self.step_count % self._settings.image_every else self._settings.tiles,
-        )
+        place = (self.epoch if epoch is None else epoch, index, self.step_count)
+        tiles = 0 if self.step_count % self._settings.image_every else self._settings.tiles
+        batch = take_batch(*place, loss, accuracy, images, predictions, ground_truth, batch_size, tiles)
         self._ring.put_batch(batch)
         return self._boundary()
 
