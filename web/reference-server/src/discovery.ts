@@ -6,11 +6,11 @@ import type { DiscoveryService } from "@catenary/contract/catenary/v1/discovery_
 import { ErrorReason } from "@catenary/contract/catenary/v1/error_pb";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { Failure } from "./failure.js";
+import { page } from "./pages.js";
 import { SESSION_LIMITS, type Sessions } from "./sessions.js";
 import type { TelemetryLimits } from "./telemetry/limits.js";
 
 export const CONTROL_SIZE_BYTES = 1 << 20;
-const MOST_STREAMS = 100;
 const UNSAFE_PATH = /(^[/~])|(^|\/)\.\.(\/|$)|[\\:\0%#]|\/\//;
 
 /** The capabilities that the services in `server.ts` amount to. */
@@ -44,13 +44,12 @@ export function discovery(sessions: Sessions, limits: TelemetryLimits): ServiceI
           memoryDuration: durationFromMs(SESSION_LIMITS.rememberedMs),
         },
         storage: { pageSize: 1000 },
-        streams: { total: MOST_STREAMS },
       },
       devices: [{ name: "cpu", kind: Device_Kind.CPU, model: process.arch }],
       serverEpoch,
       startTime,
     }),
-    listAvailablePipelines: ({ pageToken }) => emptyPage(pageToken, { pipelines: [] }),
+    listAvailablePipelines: ({ pageToken }) => ({ pipelines: emptyPage(pageToken) }),
     getPipelineInfo: ({ pipelinePath }) => {
       if (UNSAFE_PATH.test(pipelinePath)) {
         throw new Failure(ErrorReason.PATH_INVALID, "the path leaves the roots or has a forbidden form", {
@@ -63,15 +62,13 @@ export function discovery(sessions: Sessions, limits: TelemetryLimits): ServiceI
     },
     listAvailableNodes: ({ sessionId, pageToken }) => {
       if (sessionId !== "") sessions.find(sessionId);
-      return emptyPage(pageToken, { nodes: [] });
+      return { nodes: emptyPage(pageToken) };
     },
     getTrainingCapabilities: () => ({}),
   };
 }
 
-function emptyPage<Listing>(pageToken: string, listing: Listing): Listing {
-  if (pageToken === "") return listing;
-  throw new Failure(ErrorReason.FIELD_INVALID, "the page token was not given for this list; start over", {
-    violations: [{ field: "page_token", description: "was not given for this list" }],
-  });
+/** The only page of a list of nothing; any token of another one is refused, as by every list. */
+function emptyPage(pageToken: string): never[] {
+  return page<never>([], 1, pageToken, [], () => 0).items;
 }
