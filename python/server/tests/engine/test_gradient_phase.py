@@ -110,6 +110,19 @@ def test_a_stop_takes_effect_at_the_next_step(engine: TorchEngine, config: Train
     assert engine.dump_weights() == before
 
 
+def test_a_stop_at_a_validation_takes_effect_before_another_step(engine: TorchEngine, config: TrainRunConfig) -> None:
+    reports: list[Progress] = []
+
+    def stop_at_validation(report: Progress) -> None:
+        reports.append(report)
+        if report.stage is Stage.VALIDATE:
+            engine.stop_training()
+
+    with pytest.raises(Failure, match="stopped on request"):
+        engine.train(TrainingJob(phase=Phase.GRADIENT, config=config), stop_at_validation)
+    assert [report.stage for report in reports] == [*[Stage.TRAIN] * 3, Stage.VALIDATE]
+
+
 def test_inference_while_training_sees_the_last_finished_epoch(
     engine: TorchEngine, config: TrainRunConfig, small_scene: Scene
 ) -> None:

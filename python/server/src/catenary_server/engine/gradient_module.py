@@ -208,6 +208,7 @@ class GradientModule(pl.LightningModule):
             done_share=share,
         )
         self._switch_modes()
+        self._pass_boundary()  # a stop heard since the last batch must not wait for a step of the next epoch
 
     def _pass_boundary(self) -> None:
         """Obey what was asked; of several processes, the first hears it and tells the others."""
