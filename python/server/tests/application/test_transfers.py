@@ -57,6 +57,12 @@ async def downloaded(app: Application, path: str, owner: str = OWNER, **options:
     return [part async for part in app.transfers.download(owner, path, **options)]
 
 
+def replace(tmp_path: Path, content: bytes) -> None:
+    """Put other bytes into the one definition that is kept."""
+    [place] = tmp_path.rglob("mine.yaml")
+    place.write_bytes(content)
+
+
 def kept(tmp_path: Path) -> dict[str, bytes]:
     root = tmp_path / "artifacts"
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
@@ -99,6 +105,15 @@ async def test_a_saved_pipeline_downloads_and_another_principals_is_not_there(ap
     with pytest.raises(Failure) as caught:
         await downloaded(app, "saved", owner="somebody else")
     assert caught.value.reason is Reason.ARTIFACT_NOT_FOUND
+
+
+@pytest.mark.parametrize("content", [b"[]", b"pipeline: {nodes: []}\ntraining: {}\n", b"\xff\xfe"])
+async def test_a_file_that_is_no_pipeline_is_not_sent_as_one(app: Application, tmp_path: Path, content: bytes) -> None:
+    await app.transfers.upload(OWNER, upload_of(), sent(chunks_of(DEFINITION, WEIGHTS)))
+    replace(tmp_path, content)
+    with pytest.raises(Failure, match="is no pipeline") as caught:
+        await downloaded(app, "up/mine")
+    assert caught.value.reason is Reason.ARTIFACT_CORRUPT
 
 
 FAULTY = {

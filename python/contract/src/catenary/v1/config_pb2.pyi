@@ -51,7 +51,7 @@ class ConfigFile(_message.Message):
     config_type: _builtins.str
     """Group of the file: pipeline, trainrun, data, training, optimizer, scheduler or callbacks."""
     path: _builtins.str
-    """Path as ResolveConfig takes it, relative to its search path, with suffix."""
+    """Path as ResolveConfig takes it, relative to its search path, without the suffix."""
     search_path: _builtins.str
     """Search path that holds the file."""
     def __init__(

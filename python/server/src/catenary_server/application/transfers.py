@@ -82,7 +82,8 @@ class Transfers:
         """What the files of a saved pipeline are, then their pieces in order, as they are now.
 
         Raises:
-            Failure: ARTIFACT_NOT_FOUND, PATH_INVALID, PATH_NOT_ALLOWED, ARTIFACT_CORRUPT, STORAGE_IO.
+            Failure: ARTIFACT_NOT_FOUND, PATH_INVALID, PATH_NOT_ALLOWED, STORAGE_IO; ARTIFACT_CORRUPT for a file that
+                is no pipeline, a trainrun for example, or is damaged.
         """
         area = self._storage.area(principal)
         definition = area.find(path, (CONFIG_SUFFIX,))
@@ -96,6 +97,9 @@ class Transfers:
         snapshot = await area.snapshot(places)
         try:
             files = await _declared(snapshot, area, places)
+            # One byte more than is allowed shows that there is too much.
+            content = await snapshot.read(DEFINITION, 0, min(files.definition.size, MAX_DEFINITION_BYTES + 1))
+            self._require_pipeline(files.definition, content)
             yield files
             for index, file in enumerate(files.all):
                 for offset in range(0, file.size, CHUNK_BYTES):
@@ -141,6 +145,16 @@ class Transfers:
             await _check_weights(draft, files.weights.size)
         if await anext(chunks, None) is not None:
             raise _mismatch(files.all[-1].path, files.all[-1].size, "a chunk follows the last one")
+
+    def _require_pipeline(self, definition: DeclaredFile, content: bytes) -> None:
+        try:
+            self._configs.read_pipeline(content)
+        except Failure as failure:
+            raise Failure(
+                Reason.ARTIFACT_CORRUPT,
+                f"{definition.path!r} is no pipeline: {failure.message}",
+                resource=Resource("artifact", definition.path),
+            ) from failure
 
     def _check_definition(self, content: bytes) -> None:
         """A definition may name node types of plugins that only some sessions have."""

@@ -49,7 +49,7 @@ export type ConfigFile = Message<"catenary.v1.ConfigFile"> & {
   configType: string;
 
   /**
-   * Path as ResolveConfig takes it, relative to its search path, with suffix.
+   * Path as ResolveConfig takes it, relative to its search path, without the suffix.
    *
    * @generated from field: string path = 2;
    */
