@@ -9,6 +9,7 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.dashboard_rows.pages import dashboard, opened
@@ -40,9 +41,9 @@ class _Measured:
     logged: dict[int, float]
     applied: list[tuple[float, float]]
     wanted: list[float]
-    server_seconds: float
-    browser_seconds: float
-    """Processor time of the server, and of all processes of the browser, while it watched."""
+    spent: dict[str, float]
+    """Seconds of processor of the training, the server, and all processes of the browser, while it watched."""
+    seconds: float
 
     def ages(self) -> list[float]:
         """How old each drawn batch was, in milliseconds."""
@@ -52,6 +53,10 @@ class _Measured:
         """Times between a batch drawn and the next, in milliseconds."""
         times = [at for _, at in self.drawn]
         return [after - before for before, after in itertools.pairwise(times)]
+
+    def cores(self, name: str) -> float:
+        """How many cores one of the three kept busy."""
+        return self.spent[name] / self.seconds
 
     def missed_share(self) -> float:
         """Share of the batches logged meanwhile that were not drawn."""
@@ -79,11 +84,21 @@ def measure(tiles: Path, folder: Path, *, quick: bool) -> tuple[list[Table], lis
 def _measured(tiles: Path, folder: Path, *, seconds: int, clicks: int) -> _Measured:
     wanted = [round(0.001 * number, 4) for number in range(1, clicks + 1)]
     with dashboard(folder / "server") as (server, address):
-        with _training(server.address, tiles, folder), opened(f"{address}/runs/{RUN_ID}/") as page:
+        with (
+            _training(server.address, tiles, folder) as training,
+            opened(f"{address}/runs/{RUN_ID}/") as page,
+        ):
+            meters = {
+                "training": lambda: processor_seconds(training),
+                "server": lambda: processor_seconds(server.process_id),
+                "browser": page.processor_seconds,
+            }
             page.ask(do="settle")
-            before = processor_seconds(server.process_id), page.processor_seconds()
+            before = {name: read() for name, read in meters.items()}
+            began = time.monotonic()
             seen = page.ask(do="watch", seconds=seconds)
-            spent = processor_seconds(server.process_id) - before[0], page.processor_seconds() - before[1]
+            watched = time.monotonic() - began
+            spent = {name: read() - before[name] for name, read in meters.items()}
             steered = page.ask(do="steer", values=wanted, pauseMs=_PAUSE_MS)
         times: dict[str, Any] = json.loads((folder / "times.json").read_text())
     clock = seen["clockMs"]
@@ -93,18 +108,18 @@ def _measured(tiles: Path, folder: Path, *, seconds: int, clicks: int) -> _Measu
         logged=dict(times["logged"]),
         applied=times["applied"],
         wanted=wanted,
-        server_seconds=spent[0],
-        browser_seconds=spent[1],
+        spent=spent,
+        seconds=watched,
     )
 
 
 @contextlib.contextmanager
-def _training(address: str, tiles: Path, folder: Path) -> Iterator[None]:
-    """The training, until the block ends; its times are written by then."""
+def _training(address: str, tiles: Path, folder: Path) -> Iterator[int]:
+    """The training, by the id of its process, until the block ends; its times are written by then."""
     command = [sys.executable, "-m", "benchmarks.dashboard_rows.trainer", address, RUN_ID, str(tiles), str(folder)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=REPOSITORY)
     try:
-        yield
+        yield process.pid
         process.communicate(timeout=_STOP_SECONDS)
     finally:
         process.kill()
@@ -125,8 +140,8 @@ def _tables(measured: _Measured) -> list[Table]:
         ("frames drawn per second", len(gaps) / seconds),
         ("late frames, %", 100 * len(late) / len(gaps)),
         ("batches not drawn, %", 100 * measured.missed_share()),
-        ("processor of the server, ms a batch", 1e3 * measured.server_seconds / (seconds * RATE_HZ)),
-        ("processor of the browser, ms a frame", 1e3 * measured.browser_seconds / len(gaps)),
+        *((f"processor of the {name}, % of a core", 100 * measured.cores(name)) for name in measured.spent),
+        ("processor of the browser, ms a frame drawn", 1e3 * measured.spent["browser"] / len(gaps)),
     )
     return [
         Table("Sixteen tiles at 60 Hz in headless Chromium, milliseconds", columns, rows),

@@ -1,4 +1,4 @@
-// A page in a headless Chromium that tells when it drew what: `node page.mjs PACKAGE_JSON CHROMIUM URL`.
+// A page in a headless Chromium that tells when it drew what: `node page.mjs CHROMIUM URL`.
 //
 // Each line of the input is a request as JSON and gets one line of answer:
 //   {"do": "settle"}                       waits until the page has drawn for some seconds
@@ -6,45 +6,78 @@
 //   {"do": "steer", "values": [...], "pauseMs": P}   sets these learning rates one after the other by the page's own controls
 // Times are milliseconds since the Unix epoch, with fractions, by the clock of the page; `clockMs` is to be added for that
 // of the system.
-import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
+import { launch } from "./devtools.mjs";
 
-const [, , packageJson, executablePath, url] = process.argv;
-const { chromium } = createRequire(packageJson)("playwright-core");
+const SETTLE_SECONDS = 60;
+const SETTLED_MS = 3_000; // the history is read, the programs are compiled
 
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"] });
-const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-await page.addInitScript(() => {
+const [, , executablePath, url] = process.argv;
+const { page, close } = await launch(executablePath, { width: 1280, height: 800 });
+await page.open(url, () => {
   window.drawn = [];
   window.clicks = [];
   document.addEventListener("batchdrawn", ({ detail }) => window.drawn.push([detail.step, detail.drawnAt]));
-  document.addEventListener("submit", (event) => window.clicks.push(performance.timeOrigin + event.timeStamp), true);
+  // When the browser had the click from the mouse, not when the page found time for it.
+  const noteClick = (event) => {
+    if (event.target.closest("button[type=submit]") !== null) {
+      window.clicks.push(performance.timeOrigin + event.timeStamp);
+    }
+  };
+  document.addEventListener("click", noteClick, true);
 });
-await page.goto(url);
 
 const actions = {
   async settle() {
-    await page.waitForFunction(() => window.drawn.length > 0, undefined, { timeout: 60_000 });
-    await page.waitForTimeout(3_000); // the history is read, the programs are compiled
+    const drawn = await page.evaluate(
+      (seconds) =>
+        new Promise((resolve) => {
+          document.addEventListener("batchdrawn", () => resolve(true), { once: true });
+          setTimeout(() => resolve(false), seconds * 1_000);
+        }),
+      SETTLE_SECONDS,
+    );
+    if (!drawn) {
+      throw new Error("the page draws nothing");
+    }
+    await pause(SETTLED_MS);
     return {};
   },
   async watch({ seconds }) {
-    await page.evaluate(() => (window.drawn = []));
-    await page.waitForTimeout(seconds * 1_000);
+    await page.evaluate(() => void (window.drawn = []));
+    await pause(seconds * 1_000);
     return { drawn: await page.evaluate(() => window.drawn), clockMs: await clock() };
   },
   async steer({ values, pauseMs }) {
-    const field = page.getByRole("textbox", { name: /Learning rate/ });
-    const apply = page.locator("form", { has: field }).getByRole("button", { name: "Apply" });
     for (const value of values) {
-      await field.fill(String(value));
-      await apply.click();
-      await page.waitForTimeout(pauseMs * (0.5 + Math.random()));
+      await page.evaluate(focusOnLearningRate);
+      await page.type(String(value));
+      await page.click(await page.evaluate(placeOfApply));
+      await pause(pauseMs * (0.5 + Math.random()));
     }
-    await page.waitForTimeout(1_000);
+    await pause(1_000);
     return { clicks: await page.evaluate(() => window.clicks), clockMs: await clock() };
   },
 };
+
+function focusOnLearningRate() {
+  const labels = [...document.querySelectorAll("form label")];
+  const field = labels.find((label) => label.textContent.includes("Learning rate")).querySelector("input");
+  field.scrollIntoView({ block: "nearest" });
+  field.focus();
+  field.select();
+}
+
+/** The button can be pressed as soon as the page has taken the text in. */
+async function placeOfApply() {
+  const button = document.activeElement.closest("form").querySelector("button[type=submit]");
+  while (button.disabled) {
+    await new Promise(requestAnimationFrame);
+  }
+  const { x, y, width, height } = button.getBoundingClientRect();
+  return { x: x + width / 2, y: y + height / 2 };
+}
 
 // Date.now() is the system's clock in whole milliseconds: half of one is added back.
 async function clock() {
@@ -63,4 +96,4 @@ for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line);
   console.log(JSON.stringify(await actions[request.do](request)));
 }
-await browser.close();
+await close();

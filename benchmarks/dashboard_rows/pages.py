@@ -30,7 +30,7 @@ class PageFailed(RuntimeError):
 
 def build() -> None:
     """Build the pages into the server's package, and install what that takes if it is not there."""
-    if not (SOURCES / "node_modules" / "playwright-core").is_dir():
+    if not (SOURCES / "node_modules" / "vite").is_dir():
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--prefix", str(SOURCES)], check=True, stdout=2)
     subprocess.run(["npm", "run", "build", "--silent", "--prefix", str(SOURCES)], check=True, stdout=2)
 
@@ -70,14 +70,14 @@ class Page:
         return answer
 
     def processor_seconds(self) -> float:
-        """Processor time so far of every process of the browser."""
-        return sum(processor_seconds(each) for each in _descendants(self.process.pid))
+        """Processor time so far of every process of the browser; the program that drives it is none."""
+        return sum(processor_seconds(each) for each in _descendants(self.process.pid)[1:])
 
 
 @contextlib.contextmanager
 def opened(url: str) -> Iterator[Page]:
     """A page in a headless Chromium, until the block ends."""
-    command = ["node", str(_BROWSER), str(SOURCES / "package.json"), _chromium(), url]
+    command = ["node", str(_BROWSER), _chromium(), url]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield Page(process)
