@@ -1,41 +1,40 @@
 """`catenary-conformance mutants`: what the suite is worth, by servers with one seeded fault each.
 
 The good server comes first: while the suite finds fault with it, nothing that it finds elsewhere counts. Then each
-mutant alone runs the cases that called one of its methods on the good server, and those of its own requirement.
+mutant alone is shown live by its witness, and runs the cases that called one of its methods on the good server: those
+of its own area in their usual order, then the others, to the first failure. The case that failed has to pass on the
+good server right behind. What was found is kept as it comes, so that a campaign can be run in pieces.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
-import json
 import multiprocessing
+import re
 import signal
-import statistics
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import click
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
-from catenary_conformance.faulty.messages import UNKNOWN_METHOD, methods
+from catenary_conformance.commands.options import Duration
+from catenary_conformance.faulty.findings import Finding, Findings, found
+from catenary_conformance.faulty.footprints import NEARBY, Footprints
 from catenary_conformance.faulty.registry import mutants
-from catenary_conformance.faulty.trial import AREAS, Result, Setting, Trials
+from catenary_conformance.faulty.score import reached, report
+from catenary_conformance.faulty.trial import Result, Setting, Trials
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from catenary_conformance.faulty.mutant import Mutant
 
-TARGET_SCORE, TARGET_LOCALISATION, TARGET_SECONDS = 0.95, 0.90, 10.0
-WHOLE_AREAS = frozenset({"ERR"})
-"""Areas of which every mutant has to be caught."""
-NOT_CAUGHT, NOT_GREEN = 1, 3
-_NEAR, _FAR = "unix", "tcp"  # connections, as recordings name them
+NOT_CAUGHT, NOT_GREEN, UNFINISHED = 1, 3, 4
+_FOREVER = 1e9
 
 EXAMPLES = """
 Examples:
@@ -44,49 +43,56 @@ Examples:
   catenary-conformance mutants
   catenary-conformance mutants --area TEL --area ERR --json mutants.json
   catenary-conformance mutants --only ses-002-deaf-to-request-ids
+  catenary-conformance mutants --json mutants.json --recording calls.json --budget 2m
   catenary-conformance mutants --list
 
-Exit status: 0 the aims are reached, 1 they are not, 2 wrong usage, 3 the suite finds fault with the good server.
+Exit status: 0 the aims are reached, 1 they are not, 2 wrong usage, 3 the suite finds fault with the good server,
+4 the budget is used up: the same command again goes on.
 """
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Finding:
-    """What became of one mutant."""
+class Shard(click.ParamType):  # type: ignore[type-arg] # generic for type checkers alone
+    """`2/5`: the second of five parts."""
 
-    mutant: Mutant
-    result: Result
+    name = "shard"
 
-    @property
-    def caught(self) -> bool:
-        """Whether some case failed."""
-        return bool(self.result.failed)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:  # noqa: ANN401 - as click declares it
+        """Number of the part, from 1, and how many there are."""
+        if isinstance(value, tuple):
+            return value
+        numbers = re.fullmatch(r"(\d+)/(\d+)", str(value))
+        part, parts = (int(numbers.group(1)), int(numbers.group(2))) if numbers else (0, 0)
+        if not 1 <= part <= parts:
+            self.fail(f"{value} is no shard; write 1/4 for the first of four", param, ctx)
+        return part, parts
 
-    @property
-    def localised(self) -> bool:
-        """Whether the first case that failed is one of the requirement that is broken."""
-        return self.mutant.requirement in self.result.requirements
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--only", multiple=True, metavar="ID", help="A mutant, or the beginning of its id; repeatable.")
 @click.option("--area", multiple=True, metavar="AREA", help="Mutants of an area, such as TEL; repeatable.")
-@click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write the findings here.")
+@click.option("--shard", default="1/1", metavar="I/N", type=Shard(), help="The Ith of N parts of these.")
+@click.option("--json", "file", type=_FILE, help="Keep findings here as they come, and go on from those that are here.")
+@click.option("--again", is_flag=True, help="Try also what --json has a finding of.")
+@click.option("--budget", default=_FOREVER, type=Duration(), help="Begin nothing new after this time: 90s, 10m.")
 @click.option("--processes", default=2, show_default=True, type=click.IntRange(1, 64), help="Servers side by side.")
 @click.option("--configs", default="configs", show_default=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--plugins", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Installed plugins.")
 @click.option(
     "--time-factor", default=1.0, show_default=True, help="What every deadline of the suite is multiplied by."
 )
-@click.option(
-    "--recording", type=click.Path(path_type=Path, dir_okay=False), help="Keep what cases call, or take it from here."
-)
+@click.option("--recording", type=_FILE, help="Keep what cases call on the good server, or take it from here.")
 @click.option("--list", "listing", is_flag=True, help="Only say which mutants there are.")
 def command(
     *,
     only: tuple[str, ...],
     area: tuple[str, ...],
+    shard: tuple[int, int],
     file: Path | None,
+    again: bool,
+    budget: float,
     processes: int,
     configs: Path,
     plugins: Path | None,
@@ -95,7 +101,7 @@ def command(
     listing: bool,
 ) -> int:
     """Run the suite against servers with one seeded fault each, and count which are caught."""
-    chosen = _chosen(only, area)
+    chosen = _chosen(only, area, shard)
     console = Console(highlight=False)
     if listing:
         for each in chosen:
@@ -103,19 +109,20 @@ def command(
         return 0
     if not configs.is_dir():
         raise click.UsageError(f"the good server needs a folder of configurations; there is no {configs}")
-    if recording is not None and recording.exists():
-        console.print(f"what cases call is taken from {recording}: a score counts with a run of the good server only")
     signal.signal(signal.SIGTERM, _interrupt)
     setting = Setting(configs=configs.resolve(), plugins=plugins, time_factor=time_factor)
-    with Campaign(console, setting, processes=processes) as campaign:
-        if not campaign.recalls(recording) and not campaign.good_is_green(chosen):
+    findings, footprints = Findings(file), Footprints(recording)
+    waiting = [each for each in chosen if again or each.id not in findings]
+    with Campaign(console, setting, processes=processes, seconds=budget) as campaign:
+        if not campaign.good_is_green(footprints):
             return NOT_GREEN
-        campaign.keep(recording)
-        findings = campaign.run(chosen)
-    report(console, findings)
-    if file is not None:
-        file.write_text(json.dumps(as_json(findings), indent=1) + "\n")
-    return 0 if reached(findings) else NOT_CAUGHT
+        if not footprints.missing:
+            campaign.run(waiting, footprints, findings)
+    tried = [findings[each.id] for each in chosen if each.id in findings]
+    report(console, tried)
+    if campaign.unfinished:
+        return UNFINISHED
+    return 0 if reached(tried) else NOT_CAUGHT
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -129,14 +136,20 @@ def main(arguments: Sequence[str]) -> int:
 
 
 class Campaign:
-    """Servers side by side, each in a process with its proxies and the suite, within a `with` block."""
+    """Servers side by side, each in a process with its proxies and the suite, within a `with` block.
 
-    def __init__(self, console: Console, setting: Setting, *, processes: int) -> None:
+    Attributes:
+        unfinished: whether something was left out because the time was used up.
+    """
+
+    def __init__(self, console: Console, setting: Setting, *, processes: int, seconds: float = _FOREVER) -> None:
         self._console = console
+        self._processes = processes
+        self._until = time.monotonic() + seconds
         # Started anew instead of forked: threads of gRPC do not survive a fork.
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare, initargs=(setting,))
-        self._touched: dict[bool, Mapping[str, frozenset[str]]] = {}
+        self.unfinished = False
 
     def __enter__(self) -> Self:
         return self
@@ -144,147 +157,79 @@ class Campaign:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def good_is_green(self, chosen: Collection[Mutant]) -> bool:
-        """Run the suite on the good server, and note which case calls what; also through its Unix socket if needed."""
-        runs = [(False, self._pool.submit(_good, area)) for area in AREAS]
-        near = {each.requirement for each in chosen if each.near}
-        if near:
-            runs.append((True, self._pool.submit(_good_nearby, near)))
-        with self._console.status("the good server first"):
-            results = [(is_near, run.result()) for is_near, run in runs]
-        for is_near, result in results:
+    def good_is_green(self, footprints: Footprints) -> bool:
+        """Run the suite on the good server, area by area, as far as that is not done; and note which case calls what.
+
+        Also through its Unix socket.
+        """
+        green = True
+
+        def note(area: str, result: Result) -> None:
+            nonlocal green
             if result.failed:
+                green = False
                 self._console.print(f"the good server fails {result.failed}: {result.detail}", style="red")
-            self._touched[is_near] = {**self._touched.get(is_near, {}), **result.touched}
-        self._console.print(f"good server: {sum(result.cases for _, result in results)} cases ran")
-        return not any(result.failed for _, result in results)
+                return
+            footprints.add(area, result.touched)
+            self._console.print(f"good server: {area}, {result.cases} cases ran")
 
-    def recalls(self, recording: Path | None) -> bool:
-        """Take what cases call from an earlier run of the good server, if there is one."""
-        if recording is None or not recording.exists():
-            return False
-        kept = json.loads(recording.read_text())
-        for place, touched in kept.items():
-            self._touched[place == _NEAR] = {name: frozenset(paths) for name, paths in touched.items()}
-        return True
+        areas = footprints.missing
+        if not areas:
+            self._console.print("what cases call is taken from an earlier run of the good server")
+        self._side_by_side(areas, lambda area: self._pool.submit(_good, area), note)
+        return green
 
-    def keep(self, recording: Path | None) -> None:
-        """Write down what cases call."""
-        if recording is not None:
-            places = {_NEAR if near else _FAR: touched for near, touched in self._touched.items()}
-            plain = {place: {name: sorted(paths) for name, paths in each.items()} for place, each in places.items()}
-            recording.write_text(json.dumps(plain))
-
-    def run(self, chosen: Sequence[Mutant]) -> list[Finding]:
-        """Run each mutant alone; the findings in the order of the mutants."""
-        pending = {
-            self._pool.submit(_faulty, each.id, self._cases(each)): each
-            for each in sorted(chosen, key=lambda each: len(self._cases(each)))
-        }
-        findings = {}
+    def run(self, chosen: Collection[Mutant], footprints: Footprints, findings: Findings) -> None:
+        """Run each mutant alone."""
         with Progress(console=self._console) as progress:
-            task = progress.add_task("mutants", total=len(pending))
-            for done in as_completed(pending):
-                finding = Finding(pending[done], done.result())
-                findings[finding.mutant.id] = finding
+            task = progress.add_task("mutants", total=len(chosen))
+
+            def note(_: Mutant, finding: Finding) -> None:
+                findings.add(finding)
                 progress.advance(task)
-                progress.console.print(_line(finding))
-        return [findings[each.id] for each in chosen]
+                progress.console.print(_line(finding), soft_wrap=True)
 
-    def _cases(self, mutant: Mutant) -> list[str]:
-        return cases_of(mutant, self._touched.get(mutant.near, {}))
+            self._side_by_side(
+                chosen, lambda each: self._pool.submit(_faulty, each.id, footprints.cases_of(each)), note
+            )
 
-
-def cases_of(mutant: Mutant, touched: Mapping[str, frozenset[str]]) -> list[str]:
-    """Cases that call one of the mutant's methods."""
-    return [name for name, paths in touched.items() if {_known(each) for each in paths} & mutant.methods]
-
-
-def reached(findings: Collection[Finding]) -> bool:
-    """Whether score and localisation are what they ought to be, and the areas are whole that have to be."""
-    caught = [each for each in findings if each.caught]
-    whole = all(each.caught for each in findings if each.mutant.area in WHOLE_AREAS)
-    return (
-        whole
-        and _share(len(caught), len(findings)) >= TARGET_SCORE
-        and _share(sum(each.localised for each in caught), len(caught)) >= TARGET_LOCALISATION
-    )
-
-
-def report(console: Console, findings: Collection[Finding]) -> None:
-    """Print score, localisation and time by area, and the survivors."""
-    table = Table("area", "mutants", "caught", "localised", "median s", title="seeded faults")
-    groups = itertools.groupby(sorted(findings, key=lambda each: each.mutant.area), key=lambda each: each.mutant.area)
-    for area, group in groups:
-        table.add_row(area, *_row(list(group)))
-    table.add_section()
-    table.add_row("all", *_row(list(findings)))
-    console.print(table)
-    for each in findings:
-        if not each.caught:
-            console.print(f"survived: {each.mutant.id} ({each.mutant.requirement}): {each.mutant.text}")
-    for each in findings:
-        if each.caught and not each.localised:
-            console.print(f"found elsewhere: {each.mutant.id}: {each.result.failed} {each.result.requirements}")
-
-
-def as_json(findings: Iterable[Finding]) -> list[dict[str, object]]:
-    """The findings as plain data."""
-    return [
-        {
-            "id": each.mutant.id,
-            "requirement": each.mutant.requirement,
-            "text": each.mutant.text,
-            "caught": each.caught,
-            "localised": each.localised,
-            "first_failing": list(each.result.requirements),
-            "case": each.result.failed,
-            "detail": each.result.detail,
-            "seconds": round(each.result.seconds, 2),
-            "cases": each.result.cases,
-        }
-        for each in findings
-    ]
-
-
-def _row(group: Sequence[Finding]) -> list[str]:
-    caught = [each for each in group if each.caught]
-    localised = sum(each.localised for each in caught)
-    median = statistics.median(each.result.seconds for each in caught) if caught else 0.0
-    return [
-        str(len(group)),
-        f"{len(caught)} ({_share(len(caught), len(group)):.0%})",
-        f"{localised} ({_share(localised, len(caught)):.0%})",
-        f"{median:.1f}",
-    ]
+    def _side_by_side(
+        self, tasks: Iterable[Any], begin: Callable[[Any], Future[Any]], note: Callable[[Any, Any], None]
+    ) -> None:
+        """Do tasks in as many processes as there are, and begin none after the time is used up."""
+        waiting, running = list(tasks)[::-1], dict[Future[Any], Any]()
+        while waiting or running:
+            while waiting and len(running) < self._processes and time.monotonic() < self._until:
+                task = waiting.pop()
+                running[begin(task)] = task
+            if not running:
+                self.unfinished = True
+                return
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                note(running.pop(done), done.result())
 
 
 def _line(finding: Finding) -> str:
-    result = finding.result
-    if not finding.caught:
-        return f"SURVIVED {finding.mutant.id} after {result.cases} cases"
-    where = "" if finding.localised else f" (by {', '.join(result.requirements)})"
-    return f"caught {finding.mutant.id} in {result.seconds:.1f} s{where}"
+    if not finding.case:
+        line = f"SURVIVED {finding.mutant} after {finding.cases} cases"
+    elif not finding.confirmed:
+        line = f"UNSURE {finding.mutant}: {finding.case} fails on the good server too"
+    else:
+        where = "" if finding.localised else f" (by {finding.case} {', '.join(finding.first_failing)})"
+        line = f"caught {finding.mutant} in {finding.seconds:.1f} s{where}"
+    return line if finding.live else f"{line}; NOT LIVE"
 
 
-def _known(method: str) -> str:
-    """The path itself, or what stands for all that the contract does not have."""
-    return method if method in methods() else UNKNOWN_METHOD
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 1.0
-
-
-def _chosen(only: tuple[str, ...], area: tuple[str, ...]) -> list[Mutant]:
-    found = [
+def _chosen(only: tuple[str, ...], area: tuple[str, ...], shard: tuple[int, int]) -> list[Mutant]:
+    wanted = [
         each
         for each in mutants().values()
         if (not only or each.id.startswith(only)) and (not area or each.area in {name.upper() for name in area})
     ]
-    if not found:
+    if not wanted:
         raise click.UsageError("there is no such mutant; --list says which there are")
-    return found
+    part, parts = shard
+    return wanted[part - 1 :: parts]
 
 
 # In the processes.
@@ -306,12 +251,14 @@ def _interrupt(*_: object) -> NoReturn:
 
 
 def _good(area: str) -> Result:
+    if area == NEARBY:
+        return _trials[0].good_nearby({each.requirement for each in mutants().values() if each.near})
     return _trials[0].good(area)
 
 
-def _good_nearby(requirements: Collection[str]) -> Result:
-    return _trials[0].good_nearby(requirements)
-
-
-def _faulty(name: str, cases: Collection[str]) -> Result:
-    return _trials[0].with_fault(mutants()[name], cases)
+def _faulty(name: str, cases: Collection[str]) -> Finding:
+    mutant, trials = mutants()[name], _trials[0]
+    live = trials.is_live(mutant)
+    result = trials.with_fault(mutant, cases)
+    confirmed = bool(result.failed) and trials.passes(result.failed, near=mutant.near)
+    return found(mutant.id, mutant.requirement, result, live=live, confirmed=confirmed)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 from catenary_conformance.collecting import ROOT, case_name
+from catenary_conformance.contract import Contract
 from catenary_conformance.faulty.good_server import good_server
 from catenary_conformance.faulty.plugins import PLUGIN
 from catenary_conformance.faulty.proxy import Proxy
@@ -22,18 +23,20 @@ from catenary_conformance.requirement import requirement_ids
 from catenary_conformance.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Mapping
+    from collections.abc import Callable, Collection, Generator, Iterable, Mapping
     from types import TracebackType
 
     Wanted = Callable[[pytest.Item], bool]
 
-    from catenary_conformance.faulty.mutant import Mutant
+    from catenary_conformance.faulty.mutant import Mutant, Witness
+    from catenary_conformance.recording import CallRecord
     from catenary_conformance.verdict import CaseResult
 
 CAUGHT = frozenset({Verdict.FAIL, Verdict.INCONCLUSIVE})
 """Verdicts by which a fault counts as caught: wrong, or not answered in time although asked twice."""
 AREAS = ("SES", "CFG", "PIP", "DAT", "DIS", "INF", "TRN", "PRF", "PLG", "TEL", "ERR")
 """The order in which cases are tried: what others stand on comes first."""
+_OF_THE_CLIENT = frozenset({"sent", "half_close", "cancel", "drop"})
 _CASE_SECONDS = 60
 _HOURS = 1e5  # seconds; a trial is bounded by its first failure, not by a budget
 
@@ -49,6 +52,7 @@ class Result:
         detail: what was expected and what was seen.
         seconds: from the start of the first case to the failure, shrinking included.
         touched: methods that each case called; of good runs only.
+        events: what the client did on streams in the transcript of the failure; None if it has none.
     """
 
     cases: int
@@ -57,6 +61,7 @@ class Result:
     detail: str
     seconds: float
     touched: Mapping[str, frozenset[str]]
+    events: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,7 @@ class Trials:
         self._stack = ExitStack()
         self._case = ""
         self._touched: dict[str, set[str]] = {}
+        self._seen: dict[Witness, object] = {}  # by witnesses, on the good server
 
     def __enter__(self) -> Self:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
@@ -101,22 +107,33 @@ class Trials:
 
     def good(self, area: str) -> Result:
         """Run the cases of an area on the good server; stops at the first failure."""
-        return self._run(None, near=False, wanted=lambda item: AREAS[_first(item)[0]] == area)
+        return self._run(None, near=False, wanted=lambda item: _place(_first(item))[0] == AREAS.index(area))
 
     def good_nearby(self, requirements: Collection[str]) -> Result:
         """Run the cases of some requirements through the Unix socket of the good server; stops at the first failure."""
         return self._run(None, near=True, wanted=lambda item: bool({*requirement_ids(item)} & {*requirements}))
 
     def with_fault(self, mutant: Mutant, names: Collection[str]) -> Result:
-        """Run the cases of these names on the server with a fault, ordered by requirement, to the first failure."""
+        """Run the cases of these names on the server with a fault, to the first failure.
+
+        Those of the mutant's own area come first, as if that area alone were tried, then the others.
+        """
         chosen = set(names)
         files = {ROOT / f"{name.split('::')[0]}.py" for name in chosen}
-        return self._run(mutant, near=mutant.near, wanted=lambda item: case_name(item) in chosen, files=files)
+        return self._run(
+            mutant, near=mutant.near, wanted=lambda item: case_name(item) in chosen, files=files, area=mutant.area
+        )
 
-    def witnessed(self, mutant: Mutant) -> tuple[object, object]:
-        """What the witness of a fault sees on the good server and on the faulty one."""
-        good = self._witness(None, mutant)
-        return good, self._witness(mutant, mutant)
+    def passes(self, name: str, *, near: bool) -> bool:
+        """Whether a case passes on the good server."""
+        file = ROOT / f"{name.split('::', maxsplit=1)[0]}.py"
+        return not self._run(None, near=near, wanted=lambda item: case_name(item) == name, files=[file]).failed
+
+    def is_live(self, mutant: Mutant) -> bool:
+        """Whether the witness of a fault sees something else than on the good server."""
+        if mutant.witness not in self._seen:
+            self._seen[mutant.witness] = self._witness(None, mutant)
+        return self._witness(mutant, mutant) != self._seen[mutant.witness]
 
     def _witness(self, active: Mutant | None, mutant: Mutant) -> object:
         self._activate(active)
@@ -133,10 +150,18 @@ class Trials:
     def _hear(self, method: str) -> None:
         self._touched.setdefault(self._case, set()).add(method)
 
-    def _run(self, mutant: Mutant | None, *, near: bool, wanted: Wanted, files: Collection[Path] = ()) -> Result:
+    def _run(
+        self,
+        mutant: Mutant | None,
+        *,
+        near: bool,
+        wanted: Wanted,
+        files: Collection[Path] = (),
+        area: str = "",
+    ) -> Result:
         self._touched, self._case = {}, ""
         address = self._near.address if near else self._proxy.address
-        watch = _Watch(self, wanted)
+        watch = _Watch(self, wanted, area)
         self._activate(mutant)
         try:
             run_pytest([*self._arguments(address), *map(str, sorted(files))], [watch], everything=not files)
@@ -151,6 +176,7 @@ class Trials:
             detail=first.detail[:500] if first else "",
             seconds=watch.seconds,
             touched={} if mutant else {name: frozenset(paths) for name, paths in self._touched.items()},
+            events=_events(first.calls) if first else None,
         )
 
     def _arguments(self, address: str) -> list[str]:
@@ -173,9 +199,10 @@ class Trials:
 class _Watch:
     """Hooks of one run: choose and order the cases, stop at the first failure."""
 
-    def __init__(self, trials: Trials, wanted: Wanted) -> None:
+    def __init__(self, trials: Trials, wanted: Wanted, area: str) -> None:
         self._trials = trials
         self._wanted = wanted
+        self._area = area
         self._began = time.monotonic()
         self.cases = 0
         self.seconds = 0.0
@@ -192,7 +219,7 @@ class _Watch:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None]:
         """Choose and order the cases."""
         yield
-        items[:] = sorted(filter(self._wanted, items), key=_rank)
+        items[:] = sorted(filter(self._wanted, items), key=lambda item: _rank(item, self._area))
         self._began = time.monotonic()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -209,16 +236,32 @@ class _Watch:
             session.shouldstop = "a case has failed"
 
 
-def _rank(item: pytest.Item) -> tuple[bool, bool, tuple[int, str]]:
-    """Place of a case: as in every run random ones behind the others and slow ones last; then by requirement."""
+def _rank(item: pytest.Item, area: str) -> tuple[bool, bool, bool, tuple[int, str]]:
+    """Place of a case: the area first; then, as in every run, enumerated, random and slow ones; by requirement."""
     random = bool(getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
-    return item.get_closest_marker("slow") is not None, random, _first(item)
+    foreign = area not in {each.split("-")[1] for each in requirement_ids(item)}
+    return foreign, item.get_closest_marker("slow") is not None, random, _place(_first(item, area))
 
 
-def _first(item: pytest.Item) -> tuple[int, str]:
-    """Place of the first of a case's requirements: by area, then by id."""
-    return min((_place(each) for each in requirement_ids(item)), default=_place("CAT-ERR-999"))
+def _first(item: pytest.Item, area: str = "") -> str:
+    """The first of a case's requirements, those of the area before others."""
+    ids = requirement_ids(item)
+    own = [each for each in ids if each.split("-")[1] == area]
+    return min(own or ids, default="CAT-ERR-999", key=_place)
 
 
 def _place(requirement: str) -> tuple[int, str]:
     return AREAS.index(requirement.split("-")[1]), requirement
+
+
+def _events(calls: Iterable[CallRecord]) -> int | None:
+    """What the client did on streams: messages sent, half-closes, cancels and cut connections."""
+    contract = Contract.load()
+    streams = [
+        each
+        for each in calls
+        if (method := contract.methods.get(each.path)) and (method.client_streaming or method.server_streaming)
+    ]
+    if not streams:
+        return None
+    return sum(event.kind in _OF_THE_CLIENT for each in streams for event in each.events)
