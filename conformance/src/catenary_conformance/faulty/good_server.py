@@ -66,7 +66,7 @@ def good_server(
     tokens = folder / "tokens"
     alice, bob = _token(tokens, "alice", "*.*"), _token(tokens, "bob", "*.*")
     low = _token(tokens, "alice", "discovery.read")
-    environment = os.environ | ({"PYTHONPATH": str(plugins)} if plugins else {})
+    environment = os.environ | ({"PYTHONPATH": _before(plugins, os.environ.get("PYTHONPATH"))} if plugins else {})
     with tempfile.TemporaryDirectory() as short:  # the system takes short paths of sockets only
         socket, log = Path(short) / "s", folder / "log"
         command = [*_command(folder, configs, socket, tokens), *_allowed(plugins), *arguments]
@@ -110,6 +110,11 @@ def _command(folder: Path, configs: Path, socket: Path, tokens: Path) -> list[st
         "--no-dashboard",
         *(word for option in options.items() for word in option),
     ]
+
+
+def _before(folder: Path, paths: str | None) -> str:
+    """A search path with the folder in front."""
+    return os.pathsep.join([str(folder), *([paths] if paths else [])])
 
 
 def _allowed(plugins: Path | None) -> list[str]:
