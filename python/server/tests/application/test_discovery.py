@@ -4,10 +4,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from application import OWNER, Application
-from fake_configs import PIPELINE
+from application import OWNER, Application, content
+from fake_configs import PIPELINE, TRAINRUN
 
+from catenary_server.application.runs import TrainRequest
 from catenary_server.domain.failure import Failure, Reason
+from catenary_server.domain.training import Phase
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +21,24 @@ def provided(tmp_path: Path, app: Application) -> Path:
     place.parent.mkdir()
     place.write_text(json.dumps(PIPELINE | {"metadata": {"name": "given", "tags": ["theirs"]}}))
     return place
+
+
+async def test_workers_and_runs_are_counted_while_they_last(app: Application) -> None:
+    def counted() -> tuple[int, int]:
+        facts = app.discovery.server(OWNER)
+        return facts.workers, facts.sessions.training
+
+    session = app.session()
+    assert counted() == (0, 0)
+    await app.training.set_config(session, content(TRAINRUN))
+    assert counted() == (1, 0)
+    app.runtime.held = True
+    app.runtime.worker.proceed()
+    async for event in app.training.train(session, TrainRequest(phase=Phase.STATISTICAL)):
+        assert counted() == (1, 0 if event.progress.status.final else 1)
+        app.runtime.worker.proceed()
+    await app.sessions.close(OWNER, session.session_id)
+    assert counted() == (0, 0)
 
 
 async def test_pipelines_of_the_operator_and_what_the_caller_saved_are_listed(app: Application, provided: Path) -> None:

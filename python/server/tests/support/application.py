@@ -113,7 +113,7 @@ def build_application(
         datasets=Datasets(LocalStorage(folder / "artifacts", [folder / "data"]), READABLE),
         transfers=Transfers(storage=storage, configs=source, catalog=CATALOG, clock=clock),
         visualizations=Visualizations(catalog=CATALOG, configs=source, drawer=ProcessDrawer()),
-        discovery=Discovery(sessions=sessions, catalog=CATALOG, configs=source, storage=storage),
+        discovery=Discovery(sessions=sessions, runtime=runtime, catalog=CATALOG, configs=source, storage=storage),
         profiling=Profiling(),
         control=Control(),
     )

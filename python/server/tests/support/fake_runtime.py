@@ -293,6 +293,10 @@ class FakeRuntime:
         self.workers.append(worker)
         return worker
 
+    @property
+    def worker_count(self) -> int:
+        return sum(not worker.closed for worker in self.workers)
+
     async def close(self) -> None:
         for worker in self.workers:
             await worker.close()

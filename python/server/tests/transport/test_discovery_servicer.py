@@ -39,6 +39,7 @@ async def test_the_server_says_who_it_is_what_it_claims_and_its_limits(
     assert all(each.revision == 1 and each.description for each in info.capabilities)
     assert info.limits.messages.control_size_bytes == MessageSizes().control
     assert info.limits.sessions.principal.used == 1
+    assert info.limits.workers.total == info.limits.training.total == info.limits.sessions.server.total
     assert info.limits.sessions.max_idle_timeout.seconds == 86400
     assert [(each.name, each.kind) for each in info.devices] == [("cpu", discovery_pb2.Device.KIND_CPU)]
     assert info.HasField("start_time")

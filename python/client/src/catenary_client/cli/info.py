@@ -24,10 +24,11 @@ def info(link: Link) -> None:
 
 
 def _facts(address: str, found: GetServerInfoResponse) -> Iterator[tuple[str, str]]:
-    workers = found.limits.workers
+    limits = found.limits
     yield "server", f"{found.server_name} {found.server_version} at {address}"
     yield "contract", found.contract_version
     yield "capabilities", ", ".join(capability.name for capability in found.capabilities)
     yield "devices", ", ".join(f"{device.name} {device.model}".strip() for device in found.devices)
     yield "started", found.start_time.ToDatetime().isoformat(" ", "seconds") + " UTC"
-    yield "workers", f"{workers.used} of {workers.total} in use" if workers.total else ""
+    for name, slots in (("sessions", limits.sessions.server), ("workers", limits.workers), ("runs", limits.training)):
+        yield name, f"{slots.used} of {slots.total} in use" if slots.total else ""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from catenary_server.domain.config_source import ConfigSource, TrainingMeans
     from catenary_server.domain.node import NodeSpec
     from catenary_server.domain.pipeline import PipelineFile
-    from catenary_server.domain.runtime import Catalog, DataReader, Device
+    from catenary_server.domain.runtime import Catalog, DataReader, Device, Runtime
     from catenary_server.domain.storage import Storage
 
 
@@ -27,6 +27,8 @@ class ServerFacts:
     start_time: float
     devices: tuple[Device, ...]
     sessions: SessionUse
+    workers: int
+    """Processes that hold a pipeline, of any principal."""
     kept: DatasetLimits
 
 
@@ -52,7 +54,12 @@ class TelemetryAlone:
     def __init__(self) -> None:
         nothing = SessionUse(limits=SessionLimits(per_server=0, per_principal=0), server=0, principal=0)
         self._facts = ServerFacts(
-            epoch=secrets.token_hex(8), start_time=time.time(), devices=(), sessions=nothing, kept=DatasetLimits()
+            epoch=secrets.token_hex(8),
+            start_time=time.time(),
+            devices=(),
+            sessions=nothing,
+            workers=0,
+            kept=DatasetLimits(),
         )
 
     def server(self, _principal: str) -> ServerFacts:
@@ -67,12 +74,14 @@ class Discovery:
         self,
         *,
         sessions: Sessions,
+        runtime: Runtime,
         catalog: Catalog,
         configs: ConfigSource,
         storage: Storage,
         kept: DatasetLimits | None = None,
     ) -> None:
         self._sessions = sessions
+        self._runtime = runtime
         self._catalog = catalog
         self._configs = configs
         self._storage = storage
@@ -87,6 +96,7 @@ class Discovery:
             start_time=self._start_time,
             devices=self._catalog.devices,
             sessions=self._sessions.use(principal),
+            workers=self._runtime.worker_count,
             kept=self._kept,
         )
 

@@ -64,6 +64,8 @@ class SessionUse:
     server: int
     principal: int
     memory: float = CLOSED_MEMORY_SECONDS
+    training: int = 0
+    """Sessions in which a phase or an evaluation goes on."""
     offered_memory: int = 0
     """Bytes of shared memory that a session may ask for, on the server's Unix socket."""
 
@@ -107,6 +109,7 @@ class Sessions:
             limits=self.limits,
             server=self.count,
             principal=self._count_of(principal),
+            training=sum(session.working is not None for session in self._sessions.values()),
             offered_memory=self.offered_memory,
         )
 

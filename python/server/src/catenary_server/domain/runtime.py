@@ -254,6 +254,11 @@ class Runtime(Protocol):
         """
         ...
 
+    @property
+    def worker_count(self) -> int:
+        """Workers whose process has not ended."""
+        ...
+
     async def close(self) -> None:
         """End every worker."""
         ...

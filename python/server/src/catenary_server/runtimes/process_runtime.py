@@ -128,6 +128,11 @@ class ProcessRuntime:
             raise
         return worker
 
+    @property
+    def worker_count(self) -> int:
+        """See `Runtime.worker_count`."""
+        return len(self._workers)
+
     async def close(self) -> None:
         """End every worker. Idempotent."""
         self._closed = True

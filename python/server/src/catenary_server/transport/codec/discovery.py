@@ -53,6 +53,9 @@ def encode_server(
                 principal_size_bytes=facts.kept.quota or 0,
                 unfinished_upload_duration=times.duration(facts.kept.unfinished),
             ),
+            # A session holds at most one worker, and a worker does one run at a time.
+            workers=capability_pb2.Slots(total=facts.sessions.limits.per_server, used=facts.workers),
+            training=capability_pb2.Slots(total=facts.sessions.limits.per_server, used=facts.sessions.training),
             streams=capability_pb2.Slots(total=use.limits.streams, used=use.streams),
             calls=capability_pb2.Slots(total=use.limits.calls, used=use.calls),
         ),
