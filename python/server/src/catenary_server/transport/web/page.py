@@ -106,7 +106,7 @@ class Page:
         except Failure as failure:
             raise Broken(POLICY, failure.reason) from failure
         welcome = frame_pb2.Welcome(principal=identity.principal, scopes=sorted(identity.scopes))
-        await self._send(frame_pb2.ServerFrame(welcome=welcome))
+        await self._send(frame_pb2.ServerFrame(welcome=welcome).SerializeToString())
 
     async def _frame(self) -> frame_pb2.ClientFrame:
         message = await self._receive()
@@ -165,12 +165,12 @@ class Page:
         with contextlib.suppress(Left):
             await call.end(end)
 
-    async def _send(self, frame: frame_pb2.ServerFrame) -> None:
-        """Send; raises `Left` if nobody is there any more."""
+    async def _send(self, frame: bytes) -> None:
+        """Send an encoded ServerFrame; raises `Left` if nobody is there any more."""
         if self._closed:
             raise Left
         try:
-            await self._send_message({"type": "websocket.send", "bytes": frame.SerializeToString()})
+            await self._send_message({"type": "websocket.send", "bytes": frame})
         except OSError:
             raise Left from None
 

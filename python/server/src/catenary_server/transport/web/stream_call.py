@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from catenary.dashboard.v1 import frame_pb2
 from catenary_server.transport.web.status import refused
+from catenary_wire import fields
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_CREDIT: Final = 1 << 31
 """Credit beyond it is forgotten."""
+
+_MESSAGE: Final = frame_pb2.ServerFrame.MESSAGE_FIELD_NUMBER
 
 
 class Left(Exception):
@@ -29,7 +32,7 @@ class StreamCall:
         call_id: as the page calls it.
         metadata: headers of the call.
         credit: how many messages may be sent before the page gives more; 0 counts as 1.
-        send: sends a frame to the page.
+        send: sends an encoded ServerFrame to the page.
     """
 
     def __init__(
@@ -37,9 +40,10 @@ class StreamCall:
         call_id: int,
         metadata: Sequence[tuple[str, str]],
         credit: int,
-        send: Callable[[frame_pb2.ServerFrame], Awaitable[None]],
+        send: Callable[[bytes], Awaitable[None]],
     ) -> None:
         self.call_id = call_id
+        self._prefix = frame_pb2.ServerFrame(call_id=call_id).SerializeToString()
         self._metadata = metadata
         self._credit = min(credit or 1, MOST_CREDIT)
         self._has_credit = asyncio.Event()
@@ -73,7 +77,8 @@ class StreamCall:
             CancelledError: the page has gone, which ends a call like any other caller that goes.
         """
         try:
-            await self._send(frame_pb2.ServerFrame(call_id=self.call_id, message=message))
+            # Put together here: protobuf takes milliseconds for what one copy does.
+            await self._send(b"".join((self._prefix, fields.header(_MESSAGE, len(message)), message)))
         except Left:
             raise asyncio.CancelledError from None
         self._credit -= 1
@@ -99,4 +104,4 @@ class StreamCall:
             Left: the page is not there any more.
         """
         ended = frame_pb2.Ended(code=status.code, message=status.message, details=status.details)
-        await self._send(frame_pb2.ServerFrame(call_id=self.call_id, ended=ended))
+        await self._send(frame_pb2.ServerFrame(call_id=self.call_id, ended=ended).SerializeToString())
