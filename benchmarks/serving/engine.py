@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from catenary_server.domain.node import NodeCategory
 from catenary_server.engine.torch_engine import TorchEngine
 from catenary_server.nodes.catalog import built_in_types
-from catenary_server.nodes.node import Declaration, Node, Outputs
+from catenary_server.nodes.node import Declaration, Node, Outputs, StatisticalNode
 from catenary_server.nodes.params import NodeParams, param
 from catenary_server.nodes.ports import cube_port, score_port
 
@@ -73,31 +73,49 @@ class PixelNetwork(Node[NodeParams]):
 
 
 class BusyParams(NodeParams):
-    """Parameters of `PurePythonLoop`."""
+    """Parameters of `PurePythonTraining`."""
 
-    seconds: float = param(1.0, gt=0, description="how long it takes")
+    seconds: float = param(0.2, gt=0, description="how long a batch takes")
 
 
-class PurePythonLoop(Node[BusyParams]):
-    """Counts for some seconds without ever leaving the interpreter: a training loop that never releases its lock."""
+class PurePythonTraining(StatisticalNode[BusyParams]):
+    """Counts for some seconds a batch without ever leaving the interpreter: training that never releases its lock."""
 
     declaration = Declaration(
         category=NodeCategory.TRANSFORM,
         params=BusyParams,
         inputs=(cube_port("cube", "any"),),
         outputs=(cube_port("cube", "the same"),),
+        fitted={"total": ()},
     )
 
-    def forward(self, cube: Tensor) -> Outputs:
+    def __init__(self, params: BusyParams) -> None:
+        super().__init__(params)
+        self.register_buffer("total", torch.empty(0))
+        self._total = 0
+
+    def begin_fit(self) -> None:
+        """Count from nothing."""
+        self._total = 0
+
+    def fit_batch(self, cube: Tensor) -> None:  # type: ignore[override]  # the engine calls with the ports of the node
         """Count."""
-        end, total = time.monotonic() + self.params.seconds, 0
+        del cube
+        end = time.monotonic() + self.params.seconds
         while time.monotonic() < end:
-            total += sum(range(1000))
+            self._total += sum(range(1000))
+
+    def end_fit(self) -> None:
+        """Keep the count."""
+        self.set_fitted(total=torch.tensor(float(self._total)))
+
+    def forward(self, cube: Tensor) -> Outputs:
+        """The input."""
         return {"cube": cube}
 
 
 def build_engine(device: str = "auto") -> Engine:
     """The engine of a worker."""
     torch.set_num_threads(1)
-    own = (Identity, FirstBand, PixelNetwork, PurePythonLoop)
+    own = (Identity, FirstBand, PixelNetwork, PurePythonTraining)
     return TorchEngine(built_in_types() | {node.__name__: node for node in own}, device)
