@@ -39,7 +39,8 @@ def _seconds(duration: Duration) -> float:
 
 def _listed(target: Target, label: str) -> list[Session]:
     """Sessions of the label. Listing does not move their expiry, so this is how to wait for it."""
-    return list(rpcs.LIST_SESSIONS.ok(target, ListSessionsRequest(labels={"case": label})).sessions)
+    listed = rpcs.LIST_SESSIONS.ok(target, ListSessionsRequest(labels={"case": label})).sessions
+    return [each for each in listed if each.labels.get("case") == label]
 
 
 @requirement("CAT-SES-006")

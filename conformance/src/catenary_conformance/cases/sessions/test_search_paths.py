@@ -13,6 +13,7 @@ from catenary.v1.session_requests_pb2 import (
     SetSessionSearchPathsResponse,
 )
 from catenary_conformance import rpcs
+from catenary_conformance.presuming import presuming
 from catenary_conformance.requirement import capability, requirement
 
 if TYPE_CHECKING:
@@ -66,10 +67,12 @@ def test_what_is_no_directory_is_rejected_as_it_was_sent(target: Target, workloa
 def test_replacing_all_by_none_that_is_accepted_makes_the_roots_active(target: Target, workload: Workload) -> None:
     session_id = workload.open_session()
     roots = _present(target, session_id)
-    _set(target, session_id, _inside(target, session_id, workload), append=False)
+    inside = _inside(target, session_id, workload)
+    with presuming("CAT-SES-016"):
+        assert list(_set(target, session_id, inside, append=False).current_paths) == [inside]
     answer = _set(target, session_id, _OUTSIDE, append=False)
     assert list(answer.current_paths) == roots
-    _set(target, session_id, _inside(target, session_id, workload), append=False)
+    _set(target, session_id, inside, append=False)
     assert list(_set(target, session_id, append=False).current_paths) == roots
 
 

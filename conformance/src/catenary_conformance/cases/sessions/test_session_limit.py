@@ -9,6 +9,7 @@ import pytest
 from catenary.v1.discovery_service_pb2 import GetServerInfoRequest
 from catenary.v1.session_requests_pb2 import CloseSessionRequest, CreateSessionRequest, GetSessionRequest
 from catenary_conformance import rpcs
+from catenary_conformance.presuming import presuming
 from catenary_conformance.requirement import destructive, requirement
 
 if TYPE_CHECKING:
@@ -48,3 +49,5 @@ def test_beyond_the_limit_creating_is_refused_and_the_sessions_there_are_go_on(t
     finally:
         for session_id in ids:
             rpcs.CLOSE_SESSION.answer(target, CloseSessionRequest(session_id=session_id))
+    with presuming("CAT-SES-017"):
+        rpcs.CREATE_SESSION.ok(target, CreateSessionRequest())

@@ -66,10 +66,13 @@ def test_the_snapshot_shows_what_was_said_last(target: Target) -> None:
 @pytest.mark.parametrize("images", [0, 2], ids=["bare", "with images"])
 def test_a_watch_that_resumes_misses_nothing_after_its_place(target: Target, images: int) -> None:
     with Trainer.register(target) as trainer:
-        _told(trainer, 20, images=images)
+        for index in range(20):
+            trainer.say(batch_data=batch(index, images=images))
+            trainer.say(**samples(float(index), first_step=index))
         trainer.finish()
         whole = watched(target, trainer.run_id, after_sequence=0)
         assert [each.batch_idx for each in records(whole, "batch_data")] == list(range(20))
+        assert [each.value for told in records(whole, "metric_batch") for each in told.samples] == list(range(20))
         middle = whole[len(whole) // 2]
         rest = watched(target, trainer.run_id, after_sequence=middle.sequence)
         later = [each.sequence for each in whole[1:] if each.sequence > middle.sequence]
