@@ -50,7 +50,7 @@ export function reduced(size: Size, room: Size): Size | undefined {
 
 async function byDecoder(bytes: Uint8Array, format: string, wanted: Size | undefined): Promise<Picture> {
   const desired = wanted && { desiredWidth: wanted.width, desiredHeight: wanted.height };
-  const decoder = new ImageDecoder({ data: bytes.slice(), type: `image/${format}`, ...desired });
+  const decoder = new ImageDecoder({ data: bytes, type: `image/${format}`, ...desired });
   try {
     const { image } = await decoder.decode();
     return { source: image, width: image.displayWidth, height: image.displayHeight, close: () => image.close() };

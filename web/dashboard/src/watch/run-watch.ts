@@ -31,12 +31,14 @@ const LIVE_TOGETHER = 2;
 const HISTORY_CREDIT = 64;
 const HISTORY_TOGETHER = 16;
 const SNAPSHOT_POINTS = 4_000;
-const CURVES_EVERY_MS = 100;
-const FIGURES_EVERY_MS = 50;
+/** Figures are read, not watched; each change of the page takes the processor from the images. */
+const FIGURES_EVERY_MS = 100;
+const CURVES_EVERY_MS = 250;
 const QUIET_MS = 250;
 const RETAKEN_MS = 5_000;
 const STALL_MS = 3_000;
 
+type Changes = { -readonly [K in keyof WatchUpdate]?: WatchUpdate[K] };
 type Post = (update: WatchUpdate, transfer: Transferable[]) => void;
 
 export class RunWatch {
@@ -59,7 +61,7 @@ export class RunWatch {
   #historyHeardAt = Infinity;
   #historyEnded = false;
   #fault: Fault | undefined;
-  #told: { -readonly [K in keyof WatchUpdate]?: WatchUpdate[K] } = {};
+  readonly #told: Changes = {};
 
   constructor(link: StreamLink, post: Post) {
     this.#link = link;
@@ -191,27 +193,37 @@ export class RunWatch {
       return;
     }
     this.#catchUp(now);
-    const update: { -readonly [K in keyof WatchUpdate]?: WatchUpdate[K] } = { ...this.#tiles.draw(now), ...this.#history.news() };
+    this.#tiles.draw(now);
+    const update: Changes = { ...this.#history.news() };
     this.#mention(update, "phase", this.#phase());
     this.#mention(update, "run", this.#live.run);
     this.#mention(update, "fault", this.#fault);
     if (now - this.#figuresAt >= FIGURES_EVERY_MS) {
       this.#figuresAt = now;
-      this.#mention(update, "batch", this.#live.batch);
-      this.#mention(update, "performance", this.#live.performance);
-      this.#mention(update, "skipped", this.#tiles.skipped);
-    }
-    const transfer: Transferable[] = [];
-    if (now - this.#curvesAt >= CURVES_EVERY_MS && this.#live.hasNews(this.#curveNames)) {
-      this.#curvesAt = now;
-      update.curves = this.#live.curves(this.#curveNames, this.#curvePoints);
-      transfer.push(...update.curves.flatMap(({ steps, times, lows, highs }) => [steps.buffer, times.buffer, lows.buffer, highs.buffer]));
+      this.#figures(update, now);
     }
     if (Object.keys(update).length > 0) {
-      this.#post(update, transfer);
+      const buffers = (update.curves ?? []).flatMap(({ steps, times, lows, highs }) => [steps.buffer, times.buffer, lows.buffer, highs.buffer]);
+      this.#post(update, buffers);
     }
     requestAnimationFrame(this.#frame);
   };
+
+  /** What changes with every batch. */
+  #figures(update: Changes, now: number): void {
+    this.#mention(update, "batch", this.#live.batch);
+    this.#mention(update, "performance", this.#live.performance);
+    this.#mention(update, "skipped", this.#tiles.skipped);
+    this.#mention(update, "tiles", this.#tiles.view);
+    const drawn = this.#tiles.takeDrawn();
+    if (drawn.length > 0) {
+      update.drawn = drawn;
+    }
+    if (now - this.#curvesAt >= CURVES_EVERY_MS && this.#live.hasNews(this.#curveNames)) {
+      this.#curvesAt = now;
+      update.curves = this.#live.curves(this.#curveNames, this.#curvePoints);
+    }
+  }
 
   /** After a time without frames, as in a tab behind others, begin with what is now instead of all that has been. */
   #catchUp(now: number): void {
@@ -224,7 +236,7 @@ export class RunWatch {
   }
 
   /** Put something into an update unless the page has it already. */
-  #mention<K extends keyof WatchUpdate>(update: { [P in K]?: WatchUpdate[P] }, key: K, value: WatchUpdate[K]): void {
+  #mention<K extends keyof WatchUpdate>(update: Pick<Changes, K>, key: K, value: WatchUpdate[K]): void {
     if (value !== undefined && this.#told[key] !== value) {
       this.#told[key] = value;
       update[key] = value;

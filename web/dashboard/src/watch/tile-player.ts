@@ -33,6 +33,7 @@ const RATE_WINDOW_MS = 2_000;
 export class TilePlayer {
   readonly #images = new ImageStore();
   readonly #times: number[] = [];
+  readonly #drawn: DrawnView[] = [];
   #canvas: TileCanvas | undefined;
   #palette: TilePalette | undefined;
   #size: [width: number, height: number, scale: number] | undefined;
@@ -73,20 +74,30 @@ export class TilePlayer {
     this.#prepare();
   }
 
-  /** To be called with each frame of the screen: draws what is new. Undefined where nothing is. */
-  draw(now: number): { tiles: TilesView; drawn: DrawnView } | undefined {
+  /** The tiles that are on the canvas; undefined before the first. */
+  get view(): TilesView | undefined {
+    return this.#shown?.view;
+  }
+
+  /** What was drawn since this was last asked, in order. */
+  takeDrawn(): DrawnView[] {
+    return this.#drawn.splice(0);
+  }
+
+  /** To be called with each frame of the screen: draws what is new. */
+  draw(now: number): void {
     const ready = this.#ready;
     if (ready === undefined || this.hold) {
-      return undefined;
+      return;
     }
     this.#ready = undefined;
     this.#close(this.#shown);
     this.#shown = ready;
     this.#canvas?.draw(ready.view, ready.pictures);
     this.#count += 1;
+    this.#drawn.push(this.#describe(ready, now));
     ready.arrival.done();
     void this.#decode();
-    return { tiles: ready.view, drawn: this.#drawn(ready, now) };
   }
 
   /** Let go of everything. */
@@ -96,7 +107,7 @@ export class TilePlayer {
     this.#shown = this.#ready = this.#next = undefined;
   }
 
-  #drawn({ arrival, view }: Ready, now: number): DrawnView {
+  #describe({ arrival, view }: Ready, now: number): DrawnView {
     this.#times.push(now);
     while ((this.#times[0] ?? now) < now - RATE_WINDOW_MS) {
       this.#times.shift();

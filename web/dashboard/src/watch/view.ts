@@ -1,4 +1,4 @@
-/** What the watch of a run tells its page: plain objects, at most once for each frame of the screen. */
+/** What the watch of a run tells its page: plain objects, at most some times in a second. */
 import type { CommandName, RunView } from "../model/run";
 import type { Fault } from "../rpc/fault";
 
@@ -133,7 +133,8 @@ export interface WatchUpdate {
   readonly run?: RunView;
   readonly batch?: BatchView;
   readonly tiles?: TilesView;
-  readonly drawn?: DrawnView;
+  /** Everything that was drawn since the last update that had any, in order. */
+  readonly drawn?: readonly DrawnView[];
   readonly performance?: PerformanceView;
   readonly curves?: readonly CurveView[];
   /** New epochs, commands (by id: new or changed) and lines of the log, in order. */

@@ -71,7 +71,7 @@ export function watchRun(runId: string): { state: RunState; stop: () => void } {
 
 /** Take what changed in. */
 export function apply(state: RunState, update: WatchUpdate): void {
-  for (const key of ["phase", "fault", "run", "batch", "tiles", "drawn", "performance", "skipped"] as const) {
+  for (const key of ["phase", "fault", "run", "batch", "tiles", "performance", "skipped"] as const) {
     const value = update[key];
     if (value !== undefined) {
       (state[key] as Signal<unknown>).value = value;
@@ -89,8 +89,9 @@ export function apply(state: RunState, update: WatchUpdate): void {
   if (update.log !== undefined && update.log.length > 0) {
     state.log.value = [...state.log.value, ...update.log];
   }
-  if (update.drawn !== undefined) {
-    state.onDrawn(update.drawn);
+  for (const drawn of update.drawn ?? []) {
+    state.drawn.value = drawn;
+    state.onDrawn(drawn);
   }
 }
 
