@@ -9,10 +9,9 @@ from catenary_conformance.report.typed import report_of
 from catenary_conformance.verdict import Conformance, blamed, by_requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from catenary.conformance.v1.report_pb2 import Report
-    from catenary_conformance.run import Run
+    from catenary_conformance.contract import Contract
+    from catenary_conformance.findings import Findings
     from catenary_conformance.verdict import CaseResult, RequirementResult
 
 CONFORMANT = 0
@@ -42,7 +41,7 @@ class Conclusion:
         return NOT_CONFORMANT if blamed(self.requirements) or not self.cases else CONFORMANT
 
 
-def concluded(run: Run, cases: Sequence[CaseResult], known_digest: bytes = b"") -> Conclusion:
+def concluded(contract: Contract, findings: Findings) -> Conclusion:
     """What a run came to, after it has finished."""
-    requirements = by_requirement(run.contract, cases, run.expected)
-    return Conclusion(report_of(run, cases, run.leaks, known_digest), tuple(requirements), tuple(cases))
+    requirements = by_requirement(contract, findings.cases, findings.expected(contract))
+    return Conclusion(report_of(contract, findings), tuple(requirements), findings.cases)

@@ -6,12 +6,10 @@ import collections
 import contextlib
 from typing import TYPE_CHECKING
 
-import pytest
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from catenary_conformance.known_failing import entries_of
-from catenary_conformance.plugin import COLLECTOR
 from catenary_conformance.report.matrix import conformance_word
 from catenary_conformance.report.transcripts import transcript
 from catenary_conformance.verdict import BAD, Conformance, Verdict
@@ -45,11 +43,7 @@ _WORDS = {
 
 
 class Display:
-    """Shows the progress of a run; a plugin of pytest, in the place of its own terminal.
-
-    Attributes:
-        error: why pytest could not run the cases, if it could not.
-    """
+    """Shows the progress of a run."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -65,7 +59,6 @@ class Display:
         )
         self._task = self._progress.add_task("testing", total=None, case="")
         self._total = self._done = 0
-        self.error = ""
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
@@ -73,27 +66,17 @@ class Display:
         with self._progress:
             yield
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Learn how many cases there are, and listen to their results."""
-        self._total = len(session.items)
-        self._progress.update(self._task, total=self._total)
-        session.config.stash[COLLECTOR].listeners.append(self._ended)
+    def counted(self, total: int) -> None:
+        """There are so many cases."""
+        self._total = total
+        self._progress.update(self._task, total=total)
 
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Show which case runs."""
-        self._progress.update(self._task, case=escape(nodeid.rpartition("/")[2])[:60])
+    def began(self, name: str) -> None:
+        """A case has begun."""
+        self._progress.update(self._task, case=escape(name)[:60])
 
-    def pytest_internalerror(self, excrepr: object) -> None:
-        """Keep what went wrong in pytest or in a plugin."""
-        self.error = str(excrepr)
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Keep why a file of cases could not be read."""
-        if report.failed:
-            self.error = f"{report.nodeid}: {report.longreprtext}"
-
-    def _ended(self, result: CaseResult) -> None:
+    def ended(self, result: CaseResult) -> None:
+        """A case has ended."""
         self._done += 1
         self._progress.advance(self._task)
         if result.verdict in BAD or result.verdict is Verdict.INCONCLUSIVE:

@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--trainrun", metavar="NAME", default="", help="train run with losses; by default one that is listed"
     )
     group.addoption("--plugin", metavar="NAME", default="", help="plugin that sessions of the target may load")
+    group.addoption("--near", metavar="unix:PATH", default="", help="Unix socket of the target, for shared memory")
     group.addoption(
         "--only", metavar="WHAT", action="append", default=[], help="requirement id, area, or part of a case's name"
     )
@@ -86,11 +87,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if folder is None or run is None:
         return
     from catenary_conformance.conclusion import concluded  # noqa: PLC0415 - as above
+    from catenary_conformance.findings import findings_of  # noqa: PLC0415
     from catenary_conformance.report.writing import write  # noqa: PLC0415
 
     run.finish()
     collector = session.config.stash[COLLECTOR]
-    conclusion = concluded(run, collector.results, collector.known_digest)
+    conclusion = concluded(run.contract, findings_of(run, collector.results, collector.known_digest))
     write(folder, run.contract, conclusion.report, conclusion.cases)
 
 
@@ -108,6 +110,7 @@ def _settings(config: pytest.Config) -> Settings:
         second_token=config.getoption("--second-token"),
         low_token=config.getoption("--low-token"),
         service_alias=config.getoption("--service-alias"),
+        near=config.getoption("--near"),
         time_factor=config.getoption("--time-factor"),
     )
 

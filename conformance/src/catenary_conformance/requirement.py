@@ -12,6 +12,7 @@ MARKERS = (
     "slow: takes long; of the conformance suite: more than about two seconds, runs last, while the budget lasts",
     "needs_two_tenants: needs the token of a second principal",
     "needs_gpu: needs a target with an accelerator",
+    "alone: looks at what the callers of a target share, or fills it; no other case runs meanwhile",
 )
 """The marks of cases and what they mean."""
 
@@ -36,6 +37,7 @@ destructive = pytest.mark.destructive
 slow = pytest.mark.slow
 needs_two_tenants = pytest.mark.needs_two_tenants
 needs_gpu = pytest.mark.needs_gpu
+alone = pytest.mark.alone
 
 
 def requirement_ids(item: pytest.Item) -> tuple[str, ...]:

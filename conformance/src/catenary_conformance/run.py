@@ -62,6 +62,7 @@ class Run:
         contract: what the target is held against.
         target: the server.
         janitor: removes what was made.
+        near: the same server by its Unix socket, where that is known; else the target itself.
         plan: what is tried.
         info: what the target says of itself; None when it does not answer GetServerInfo.
         claimed: capabilities that the target claims.
@@ -74,6 +75,7 @@ class Run:
         self.contract = Contract.load()
         self.target = Target(settings, self.contract)
         self.janitor = Janitor(self.target)
+        self.near = self._near(settings)
         self.plan = plan
         self.began = time.monotonic()
         self.info: discovery_service_pb2.GetServerInfoResponse | None = None
@@ -108,14 +110,21 @@ class Run:
         self._finished = True
         self.leaks = self.janitor.sweep()
         self.janitor.close()
+        self.near.close()
         self.target.close()
+
+    def _near(self, settings: Settings) -> Target:
+        if not settings.near:
+            return self.target
+        there = dataclasses.replace(settings, address=settings.near, near="", tls=False, tls_ca=None)
+        near = Target(there, self.contract, self.target.recorder)
+        near.observers = self.target.observers  # what is made there is removed as well
+        return near
 
     @property
     def expected(self) -> frozenset[str]:
-        """Capabilities whose cases run: those of the profile, or those that the target claims."""
-        everything = frozenset(self.contract.capabilities)
-        profile = {**PROFILES, "full": everything}.get(self.plan.profile)
-        return self.claimed & everything if profile is None else profile
+        """Capabilities whose cases run."""
+        return expected_of(self.contract, self.plan, self.claimed)
 
     @property
     def seconds_left(self) -> float:
@@ -164,3 +173,10 @@ class Run:
 
     def _has_accelerator(self) -> bool:
         return self.info is not None and any(each.name != "cpu" for each in self.info.devices)
+
+
+def expected_of(contract: Contract, plan: Plan, claimed: frozenset[str]) -> frozenset[str]:
+    """Capabilities whose cases run: those of the profile, or those that the target claims."""
+    everything = frozenset(contract.capabilities)
+    profile = {**PROFILES, "full": everything}.get(plan.profile)
+    return claimed & everything if profile is None else profile

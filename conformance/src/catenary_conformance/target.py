@@ -64,6 +64,8 @@ class Settings:
     """With the scope `discovery.read` alone."""
     service_alias: str = ""
     """Full name of a service that has the RPCs of all services of `catenary.v1` under its own name."""
+    near: str = ""
+    """`unix:PATH` of the same server, for what only callers on its machine are offered."""
     time_factor: float = 1.0
     nonce: str = dataclasses.field(default_factory=lambda: secrets.token_hex(6))
     """What everything that the run makes on the target is named with."""

@@ -42,6 +42,12 @@ def target(run: Run) -> Target:
 
 
 @pytest.fixture(scope="session")
+def near(run: Run) -> Target:
+    """The same server by its Unix socket, where the run was given one."""
+    return run.near
+
+
+@pytest.fixture(scope="session")
 def janitor(run: Run) -> Janitor:
     """Removes what cases made."""
     return run.janitor

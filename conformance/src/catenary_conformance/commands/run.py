@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
 import secrets
-import signal
 import sys
-import tempfile
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
@@ -17,20 +17,24 @@ from rich.console import Console
 
 from catenary_conformance.commands.options import FILE, Duration, reaching_options
 from catenary_conformance.conclusion import INTERRUPTED, UNREACHABLE, USAGE, concluded
+from catenary_conformance.contract import Contract
 from catenary_conformance.display import Display, summarise
-from catenary_conformance.inprocess import run_pytest
-from catenary_conformance.plugin import COLLECTOR, RUN
+from catenary_conformance.findings import joined
+from catenary_conformance.known_failing import KnownFailures, KnownFailuresError
+from catenary_conformance.lanes.starting import Lanes
 from catenary_conformance.report.writing import write
+from catenary_conformance.run import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
 
-    from catenary_conformance.collecting import Collector
-    from catenary_conformance.run import Run
+    from catenary_conformance.lanes.starting import Outcome
+    from catenary_conformance.own_server import OwnServer
 
 PROFILES = ["core", "train", "infer", "telemetry", "full"]
 REPORT = Path("conformance-report")
+MOST_LANES = 4
+"""Lanes that are taken by default, however many cores there are: a server that is its own has to share them."""
 
 
 @click.command(
@@ -65,6 +69,13 @@ Examples:
 @click.option("--destructive", is_flag=True, help="Also what can take the target down or fill it up.")
 @click.option("--trainrun", default="", metavar="NAME", help="Train run with losses.  [one that the target lists]")
 @click.option("--plugin", default="", metavar="NAME", help="Plugin that sessions of the target may load.")
+@click.option("--near", default="", metavar="unix:PATH", help="Unix socket of the target, for shared memory.")
+@click.option(
+    "--lanes",
+    "count",
+    type=click.IntRange(1, 16),
+    help="Cases at once, without HOST:PORT.  [one for each core, at most 4]",
+)
 @click.option(
     "--report",
     "folder",
@@ -73,55 +84,90 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for report, pages, badge and transcripts.",
 )
-def run(*, address: str | None, target: str, folder: Path, seed: int | None, **options: Any) -> int:  # noqa: ANN401 - each has its option's type
+def run(
+    *,
+    address: str | None,
+    target: str,
+    folder: Path,
+    seed: int | None,
+    count: int | None,
+    budget: float,
+    **options: Any,  # noqa: ANN401 - each has its option's type
+) -> int:
     """Test the server at HOST:PORT; without one, a `catenary serve` of its own, with two tenants.
 
     Cases leave nothing behind, also when they are interrupted, but saved files under `conformance/` in the artifact
     area, which the contract gives no way to remove.
     """
+    began = time.monotonic()
     console = Console(highlight=False)
+    reached = address or target
+    if reached and count not in (None, 1):
+        raise click.UsageError("cases run at once only on a server that the run starts, with principals for each lane")
+    options["seed"] = secrets.randbelow(1 << 32) if seed is None else seed
+    options["destructive"] |= not reached  # a server of its own may be filled up
+    plan = _checked(options, budget)
+    count = 1 if reached else count or _lanes()
     with contextlib.ExitStack() as stack:
-        reached = address or target
-        if not reached:
-            reached, tokens = stack.enter_context(_own_server(console))
-            options |= tokens
-        arguments = ["--target", reached, "--seed", str(secrets.randbelow(1 << 32) if seed is None else seed)]
-        return _tested(console, [*arguments, *_arguments(options)], folder)
+        lanes = stack.enter_context(Lanes(count))
+        if reached:
+            mine = [{"target": reached}]
+        else:
+            mine = _of_own_server(stack.enter_context(_own_server(console, count)), options)
+        left = max(budget - (time.monotonic() - began), 1.0)
+        arguments = [_arguments({**options, **each, "budget": left}) for each in mine]
+        display = Display(console)
+        with display.shown():
+            outcome = lanes.run(arguments, display)
+        return _ended(console, outcome, plan, folder)
+
+
+def _lanes() -> int:
+    """How many lanes suit this machine."""
+    return min(os.cpu_count() or 1, MOST_LANES)
+
+
+def _checked(options: dict[str, Any], budget: float) -> Plan:
+    """What is tried; what is wrong with the options is said here, once for all lanes.
+
+    Raises:
+        UsageError: the list of known failures cannot be used.
+    """
+    try:
+        KnownFailures.read(options["known_failing"])
+    except KnownFailuresError as error:
+        raise click.UsageError(str(error)) from error
+    return Plan(
+        profile=options["profile"],
+        budget=budget,
+        seed=options["seed"],
+        destructive=options["destructive"],
+        only=options["only"],
+    )
 
 
 @contextlib.contextmanager
-def _own_server(console: Console) -> Iterator[tuple[str, dict[str, str]]]:
-    """A server of this repository, and the options that name its tokens."""
-    from catenary_conformance.faulty.good_server import good_server  # noqa: PLC0415 - most runs need none
+def _own_server(console: Console, lanes: int) -> Iterator[OwnServer]:
+    """A server of this repository."""
+    from catenary_conformance.own_server import CONFIGS, own_server  # noqa: PLC0415 - many runs need none
 
-    configs = Path("configs")
-    if not configs.is_dir():
+    if not CONFIGS.is_dir():
         raise click.UsageError("name a server as HOST:PORT; one of its own needs a folder ./configs here")
     console.print("starting catenary serve")
-    with tempfile.TemporaryDirectory() as folder, good_server(Path(folder), configs=configs.resolve()) as server:
-        yield server.address, {"token": server.alice, "second_token": server.bob, "low_token": server.low}
+    with own_server(lanes) as server:
+        yield server
 
 
-def _tested(console: Console, arguments: list[str], folder: Path) -> int:
-    display, state = Display(console), _State()
-    former = signal.signal(signal.SIGTERM, _interrupted)
-    try:
-        with display.shown():
-            status = run_pytest(arguments, [display, state])
-    finally:
-        signal.signal(signal.SIGTERM, former)
-    return _ended(console, display, state, status, folder)
-
-
-class _State:
-    """Hands out what the plugin made of the options."""
-
-    run: Run | None = None
-    collector: Collector | None = None
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_configure(self, config: pytest.Config) -> None:
-        self.run, self.collector = config.stash.get(RUN, None), config.stash.get(COLLECTOR, None)
+def _of_own_server(server: OwnServer, options: dict[str, Any]) -> list[dict[str, Any]]:
+    """The options of each lane."""
+    same = {
+        "target": server.address,
+        "near": options["near"] or server.near,
+        "plugin": options["plugin"] or server.plugin,
+    }
+    return [
+        {**same, "token": each.token, "second_token": each.second, "low_token": each.low} for each in server.principals
+    ]
 
 
 def _arguments(options: dict[str, Any]) -> list[str]:
@@ -138,19 +184,16 @@ def _arguments(options: dict[str, Any]) -> list[str]:
     return found
 
 
-def _ended(console: Console, display: Display, state: _State, status: int, folder: Path) -> int:
-    if status == pytest.ExitCode.USAGE_ERROR or state.run is None or state.collector is None:
-        return USAGE
-    if state.run.unreachable:
-        print(f"error: {state.run.unreachable}", file=sys.stderr)  # noqa: T201 - the command's result
+def _ended(console: Console, outcome: Outcome, plan: Plan, folder: Path) -> int:
+    if outcome.unreachable:
+        print(f"error: {outcome.unreachable}", file=sys.stderr)  # noqa: T201 - the command's result
         return UNREACHABLE
-    if display.error:
-        raise click.ClickException(f"the suite itself failed: {display.error}")
-    conclusion = concluded(state.run, state.collector.results, state.collector.known_digest)
-    write(folder, state.run.contract, conclusion.report, conclusion.cases)
+    if outcome.error:
+        raise click.ClickException(f"the suite itself failed: {outcome.error}")
+    if outcome.status == pytest.ExitCode.USAGE_ERROR or not outcome.findings:
+        return INTERRUPTED if outcome.status == pytest.ExitCode.INTERRUPTED else USAGE
+    contract = Contract.load()
+    conclusion = concluded(contract, joined(outcome.findings, plan))
+    write(folder, contract, conclusion.report, conclusion.cases)
     summarise(console, conclusion, folder, dt.datetime.now(dt.UTC).date())
-    return INTERRUPTED if status == pytest.ExitCode.INTERRUPTED else conclusion.exit_status
-
-
-def _interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+    return INTERRUPTED if outcome.status == pytest.ExitCode.INTERRUPTED else conclusion.exit_status

@@ -24,6 +24,21 @@ _START_SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class Principals:
+    """Who calls the server, by their tokens.
+
+    Attributes:
+        token: of a principal that may do everything.
+        second: of another such principal.
+        low: of the first principal with the scope `discovery.read` alone.
+    """
+
+    token: str
+    second: str
+    low: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class GoodServer:
     """A running server: where it listens, and who may call it.
 
@@ -33,6 +48,7 @@ class GoodServer:
         alice: token of a principal that may do everything.
         bob: token of another such principal.
         low: token of the first principal with the scope `discovery.read` alone.
+        others: further principals, none of whom sees what belongs to another.
         pid: its process.
     """
 
@@ -41,6 +57,7 @@ class GoodServer:
     alice: str
     bob: str
     low: str
+    others: tuple[Principals, ...] = ()
     pid: int
 
 
@@ -50,7 +67,7 @@ class ServerNotStarted(RuntimeError):
 
 @contextmanager
 def good_server(
-    folder: Path, *, configs: Path, arguments: Sequence[str] = (), plugins: Path | None = None
+    folder: Path, *, configs: Path, arguments: Sequence[str] = (), plugins: Path | None = None, others: int = 0
 ) -> Iterator[GoodServer]:
     """Run `catenary serve` on a free loopback port as long as the block lasts.
 
@@ -59,6 +76,7 @@ def good_server(
         configs: its root of configurations.
         arguments: further arguments of `catenary serve`.
         plugins: folder of installed plugins, which sessions may all load.
+        others: how many further pairs of principals it knows.
 
     Raises:
         ServerNotStarted: it ended before it answered.
@@ -66,6 +84,7 @@ def good_server(
     tokens = folder / "tokens"
     alice, bob = _token(tokens, "alice", "*.*"), _token(tokens, "bob", "*.*")
     low = _token(tokens, "alice", "discovery.read")
+    further = tuple(_principals(tokens, number) for number in range(others))
     environment = os.environ | ({"PYTHONPATH": _before(plugins, os.environ.get("PYTHONPATH"))} if plugins else {})
     with tempfile.TemporaryDirectory() as short:  # the system takes short paths of sockets only
         socket, log = Path(short) / "s", folder / "log"
@@ -78,6 +97,7 @@ def good_server(
                 stdout=output,
                 stderr=output,
                 pass_fds=[writer],
+                start_new_session=True,  # a key that interrupts its client at the terminal is not for it
                 env=environment | {"OMP_NUM_THREADS": "1"},
             )
             os.close(writer)
@@ -86,7 +106,13 @@ def good_server(
                 if not address:
                     raise ServerNotStarted(log.read_text(errors="replace")[-2000:])
                 yield GoodServer(
-                    address=address, socket=f"unix:{socket}", alice=alice, bob=bob, low=low, pid=process.pid
+                    address=address,
+                    socket=f"unix:{socket}",
+                    alice=alice,
+                    bob=bob,
+                    low=low,
+                    others=further,
+                    pid=process.pid,
                 )
             finally:
                 _stop(process)
@@ -125,6 +151,14 @@ def _allowed(plugins: Path | None) -> list[str]:
 
     found = [point.name for package in distributions(path=[str(plugins)]) for point in package.entry_points]
     return [word for name in found for word in ("--allow-plugin", name)]
+
+
+def _principals(file: Path, number: int) -> Principals:
+    """A further pair of principals."""
+    first, second = f"first-{number}", f"second-{number}"
+    return Principals(
+        token=_token(file, first, "*.*"), second=_token(file, second, "*.*"), low=_token(file, first, "discovery.read")
+    )
 
 
 def _token(file: Path, principal: str, scopes: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,38 +26,36 @@ if TYPE_CHECKING:
 
     import grpc
 
-    from catenary_conformance.janitor import Resource
-    from catenary_conformance.run import Run
+    from catenary_conformance.contract import Contract
+    from catenary_conformance.findings import Findings
 
 _TRANSCRIBED = frozenset({Verdict.FAIL, Verdict.KNOWN_FAIL, Verdict.INCONCLUSIVE})
 _VOLATILE = ("start_time", "server_epoch")
 
 
-def report_of(
-    run: Run, cases: Sequence[CaseResult], leaks: Sequence[Resource], known_digest: bytes = b""
-) -> report_pb2.Report:
+def report_of(contract: Contract, findings: Findings) -> report_pb2.Report:
     """Everything that a run found out."""
-    results = by_requirement(run.contract, cases, run.expected)
+    results = by_requirement(contract, findings.cases, findings.expected(contract))
     report = report_pb2.Report(
-        run_nonce=run.target.settings.nonce,
-        suite=_suite(run),
-        target=_target(run),
-        settings=_settings(run, known_digest),
+        run_nonce=findings.nonce,
+        suite=_suite(contract),
+        target=_target(findings),
+        settings=_settings(findings),
         conformance=verdict_pb2.Conformance.ValueType(conformance(results).value),
         requirements=[_requirement(each) for each in results],
-        status_cells=_cells(run),
-        capabilities=_capabilities(run, results),
+        status_cells=_cells(contract, findings),
+        capabilities=_capabilities(contract, findings, results),
     )
     report.end_time.GetCurrentTime()
-    report.start_time.FromNanoseconds(time.time_ns() - round((time.monotonic() - run.began) * 1e9))
-    for each in leaks:
+    report.start_time.FromNanoseconds(round(findings.start_time * 1e9))
+    for each in findings.leaks:
         report.leaks.add(resource_kind=each.kind, resource_id=each.id, case_name=each.case)
     return report
 
 
-def _suite(run: Run) -> report_pb2.Suite:
+def _suite(contract: Contract) -> report_pb2.Suite:
     version = importlib.metadata.version("catenary-conformance")
-    return report_pb2.Suite(version=version, suite_sha256=suite_digest(), contract_sha256=run.contract.digest)
+    return report_pb2.Suite(version=version, suite_sha256=suite_digest(), contract_sha256=contract.digest)
 
 
 def suite_digest() -> bytes:
@@ -71,11 +68,12 @@ def suite_digest() -> bytes:
     return hashed.digest()
 
 
-def _target(run: Run) -> report_pb2.Target:
-    found = report_pb2.Target(address=run.target.settings.address, claimed_capabilities=sorted(run.claimed))
-    if run.info is not None:
-        steady = type(run.info)()
-        steady.CopyFrom(run.info)
+def _target(findings: Findings) -> report_pb2.Target:
+    found = report_pb2.Target(address=findings.address, claimed_capabilities=sorted(findings.claimed))
+    info = findings.info
+    if info is not None:
+        steady = type(info)()
+        steady.CopyFrom(info)
         for name in _VOLATILE:
             steady.ClearField(name)  # type: ignore[arg-type] # names of its fields
         for slots in (steady.limits.workers, steady.limits.training, steady.limits.streams, steady.limits.calls):
@@ -84,22 +82,22 @@ def _target(run: Run) -> report_pb2.Target:
             slots.ClearField("used")
         for device in steady.devices:
             device.ClearField("memory_free_bytes")
-        found.implementation_name, found.implementation_version = run.info.server_name, run.info.server_version
+        found.implementation_name, found.implementation_version = info.server_name, info.server_version
         found.server_info_sha256 = hashlib.sha256(steady.SerializeToString(deterministic=True)).digest()
     return found
 
 
-def _settings(run: Run, known_digest: bytes) -> report_pb2.Settings:
-    plan = run.plan
+def _settings(findings: Findings) -> report_pb2.Settings:
+    plan = findings.plan
     found = report_pb2.Settings(
         seed=plan.seed,
-        time_factor=run.target.settings.time_factor,
+        time_factor=findings.time_factor,
         destructive=plan.destructive,
-        known_failures_sha256=known_digest,
+        known_failures_sha256=findings.known_digest,
         profile=verdict_pb2.Profile.Value(f"PROFILE_{(plan.profile or 'unspecified').upper()}"),
     )
     found.budget.FromMilliseconds(round(plan.budget * 1000))
-    found.round_trip_time.FromMicroseconds(round(run.target.round_trip * 1e6))
+    found.round_trip_time.FromMicroseconds(round(findings.round_trip * 1e6))
     return found
 
 
@@ -130,12 +128,12 @@ def _case(result: CaseResult) -> report_pb2.CaseResult:
     return found
 
 
-def _cells(run: Run) -> Iterator[report_pb2.StatusCell]:
+def _cells(contract: Contract, findings: Findings) -> Iterator[report_pb2.StatusCell]:
     """Declared codes, and OK; and every code that was seen."""
     import grpc  # noqa: PLC0415 - at run time here only
 
-    reasons, seen = unreachable(), run.target.recorder.codes
-    for path, method in run.contract.methods.items():
+    reasons, seen = unreachable(), findings.codes
+    for path, method in contract.methods.items():
         codes = {*method.codes, grpc.StatusCode.OK, *(code for each, code in seen if each == path)}
         for code in sorted(codes, key=lambda each: int(each.value[0])):
             count = seen[path, code]
@@ -157,8 +155,10 @@ def _reach(count: int, code: grpc.StatusCode, declared: frozenset[grpc.StatusCod
     return cell.REACH_UNREACHABLE if reason else cell.REACH_NOT_REACHED
 
 
-def _capabilities(run: Run, results: Sequence[RequirementResult]) -> Iterator[report_pb2.CapabilityResult]:
-    for name, (standing, skipped) in standings(run.contract, results, run.claimed).items():
+def _capabilities(
+    contract: Contract, findings: Findings, results: Sequence[RequirementResult]
+) -> Iterator[report_pb2.CapabilityResult]:
+    for name, (standing, skipped) in standings(contract, results, findings.claimed).items():
         yield report_pb2.CapabilityResult(
             capability_name=name,
             standing=report_pb2.CapabilityResult.Standing.ValueType(standing.value),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from catenary.v1.discovery_service_pb2 import GetServerInfoRequest
 from catenary.v1.session_requests_pb2 import CreateSessionRequest
 from catenary.v1.tensor_pb2 import ShmRef, Tensor
 from catenary_conformance import rpcs
@@ -23,12 +24,13 @@ _FOLDER = Path("/dev/shm")  # noqa: S108 - where the contract says that segments
 
 
 @pytest.fixture
-def segment(target: Target, workload: Workload, own_trained: Trained) -> Path:
+def segment(near: Target, workload: Workload, own_trained: Trained) -> Path:
     """The file of a segment of the trained session."""
-    if not workload.info.limits.sessions.shared_memory_size_bytes:
-        pytest.skip("the target offers no shared memory on this connection; give its Unix socket as --target unix:PATH")
+    info = rpcs.GET_SERVER_INFO.ok(near, GetServerInfoRequest())
+    if not info.limits.sessions.shared_memory_size_bytes:
+        pytest.skip("the target offers no shared memory on this connection; give its Unix socket as --near unix:PATH")
     request = CreateSessionRequest(shared_memory_size_bytes=_SIZE)
-    session = rpcs.CREATE_SESSION.ok(target, request).session
+    session = rpcs.CREATE_SESSION.ok(near, request).session
     workload.configure(session.session_id)
     workload.load_weights(session.session_id)
     own_trained.session_id = session.session_id
@@ -46,37 +48,37 @@ def _reference(tensor: Tensor, name: str, *, offset: int = 0, size: int = -1) ->
 
 @requirement("CAT-INF-025")
 def test_inputs_in_shared_memory_give_what_the_same_bytes_give(
-    target: Target, own_trained: Trained, segment: Path
+    near: Target, own_trained: Trained, segment: Path
 ) -> None:
     tensor = own_trained.tensors()[own_trained.main_input]
     expected = own_trained.outputs()
     with segment.open("r+b") as file:
         file.write(tensor.raw_data)
     request = own_trained.spoilt(_reference(tensor, segment.name))
-    assert rpcs.INFER.ok(target, request).outputs == expected
+    assert rpcs.INFER.ok(near, request).outputs == expected
     with segment.open("r+b") as file:
         file.write(bytes(len(tensor.raw_data)))
     assert own_trained.outputs() == expected
-    assert rpcs.INFER.ok(target, request).outputs != expected, "the segment was not read again"
+    assert rpcs.INFER.ok(near, request).outputs != expected, "the segment was not read again"
 
 
 @requirement("CAT-INF-023")
 def test_a_segment_of_another_session_is_not_the_sessions(
-    target: Target, workload: Workload, own_trained: Trained, segment: Path
+    near: Target, workload: Workload, own_trained: Trained, segment: Path
 ) -> None:
     request = CreateSessionRequest(shared_memory_size_bytes=_SIZE)
-    other = rpcs.CREATE_SESSION.ok(target, request).session.shared_memory.name
+    other = rpcs.CREATE_SESSION.ok(near, request).session.shared_memory.name
     tensor = own_trained.tensors()[own_trained.main_input]
     assert segment.name != other
     for name in (other, "conformance-nobody"):
-        rpcs.INFER.refused(target, own_trained.spoilt(_reference(tensor, name)), reason="SHM_NOT_OWNER")
+        rpcs.INFER.refused(near, own_trained.spoilt(_reference(tensor, name)), reason="SHM_NOT_OWNER")
     assert workload.outputs(own_trained.session_id) == own_trained.outputs()
 
 
 @requirement("CAT-INF-024")
 @pytest.mark.parametrize("offset", [_SIZE, _SIZE - 1, _MAX, _MAX - _SIZE])
 def test_a_range_beyond_the_segment_is_out_of_range(
-    target: Target, own_trained: Trained, segment: Path, offset: int
+    near: Target, own_trained: Trained, segment: Path, offset: int
 ) -> None:
     tensor = own_trained.tensors()[own_trained.main_input]
-    rpcs.INFER.refused(target, own_trained.spoilt(_reference(tensor, segment.name, offset=offset)), reason="SHM_RANGE")
+    rpcs.INFER.refused(near, own_trained.spoilt(_reference(tensor, segment.name, offset=offset)), reason="SHM_RANGE")
