@@ -121,9 +121,9 @@ def loading_while_training(stand: Stand) -> object:
 
 
 def scores(stand: Stand, session: str) -> dict[str, bytes]:
-    """What a fitted RX gives for a few pixels."""
-    outputs = stand.direct("Inference", session_id=session, inputs={"cube": cube()}).answer.outputs
-    return {name: outputs[name].raw_data for name in outputs}
+    """What a fitted RX gives for a few pixels; nothing where it has lost its statistics."""
+    heard = stand.direct("Inference", session_id=session, inputs={"cube": cube()})
+    return {name: tensor.raw_data for answer in heard.messages for name, tensor in answer.outputs.items()}
 
 
 def weights_of_all_kinds(stand: Stand) -> object:

@@ -130,10 +130,13 @@ class Trials:
         return not self._run(None, near=near, wanted=lambda item: case_name(item) == name, files=[file]).failed
 
     def is_live(self, mutant: Mutant) -> bool:
-        """Whether the witness of a fault sees something else than on the good server."""
+        """Whether the witness of a fault sees something else than on the good server, or cannot go on."""
         if mutant.witness not in self._seen:
             self._seen[mutant.witness] = self._witness(None, mutant)
-        return self._witness(mutant, mutant) != self._seen[mutant.witness]
+        try:
+            return self._witness(mutant, mutant) != self._seen[mutant.witness]
+        except AssertionError:
+            return True
 
     def _witness(self, active: Mutant | None, mutant: Mutant) -> object:
         self._activate(active)
