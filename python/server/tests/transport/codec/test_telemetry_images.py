@@ -1,12 +1,16 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catenary.telemetry.v1 import stream_pb2, telemetry_pb2
-from catenary_server.transport.codec.telemetry_images import replace_images, split
-from catenary_wire import fields
+from catenary_server.transport.codec.telemetry_images import (
+    dropping_images,
+    named_images,
+    take_images,
+    with_images,
+    without_images,
+)
 
 Request = stream_pb2.StreamTelemetryRequest
 
@@ -34,85 +38,57 @@ requests = st.builds(
 )
 
 
+def copy_of(request: stream_pb2.StreamTelemetryRequest) -> stream_pb2.StreamTelemetryRequest:
+    return Request.FromString(request.SerializeToString())
+
+
 @settings(deadline=None)
 @given(requests)
-def test_a_message_splits_into_its_images_and_the_rest(request: stream_pb2.StreamTelemetryRequest) -> None:
-    found = split(request.SerializeToString())
-    assert [bytes(image) for image in found.images] == [image.image_bytes for image in request.batch_data.images]
+def test_images_are_taken_out_of_a_message_and_nothing_else(request: stream_pb2.StreamTelemetryRequest) -> None:
+    rest = copy_of(request)
+    taken = take_images(rest)
+    assert taken == [image.image_bytes for image in request.batch_data.images]
     for image in request.batch_data.images:
         image.image_bytes = b""
-    assert Request.FromString(found.rest) == request
+    assert rest == request
+    assert Request.FromString(without_images(request.SerializeToString())) == request
 
 
 @settings(deadline=None)
-@given(requests, st.sets(st.integers(0, 3)))
-def test_images_are_exchanged_or_removed_in_their_places(
-    request: stream_pb2.StreamTelemetryRequest, removed: set[int]
-) -> None:
-    changed = replace_images(
-        request.SerializeToString(), lambda i, image: None if i in removed else bytes(image) + b"!"
-    )
-    for index, image in enumerate(request.batch_data.images):
-        if index in removed:
-            image.Clear()
-        else:
-            image.image_bytes += b"!"
-    assert Request.FromString(changed) == request
-
-
-@settings(deadline=None)
-@given(st.binary(max_size=60))
-def test_bytes_are_read_as_the_plain_scanner_reads_them(raw: bytes) -> None:
-    try:
-        expected = plainly(raw)
-    except ValueError:
-        with pytest.raises(ValueError, match=r"."):
-            split(raw)
-    else:
-        assert [bytes(image) for image in split(raw).images] == expected
-
-
-def plainly(raw: bytes) -> list[bytes]:
-    """The images of a message, by the scanner that reads every form."""
-    return [
-        ([b""] + [bytes(part) for part in contents(image, 1)])[-1]
-        for data in contents(memoryview(raw), 3)
-        for image in contents(data, 4)
-    ]
-
-
-def contents(data: memoryview, number: int) -> list[memoryview]:
-    found = [each for each in fields.scan(data) if (each.number, each.wire_type) == (number, fields.LENGTH_DELIMITED)]
-    return [data[each.content : each.end] for each in found]
+@given(requests)
+def test_images_that_are_only_named_are_told_by_their_places(request: stream_pb2.StreamTelemetryRequest) -> None:
+    images = request.batch_data.images
+    expected = {i: each.content_sha256 for i, each in enumerate(images) if each.content_sha256 and not each.image_bytes}
+    assert named_images(request, take_images(request)) == expected
 
 
 @settings(deadline=None)
 @given(requests, st.data())
-def test_a_message_that_is_cut_short_never_reads_beyond_its_end(
+def test_images_are_exchanged_or_removed_in_their_places(
     request: stream_pb2.StreamTelemetryRequest, data: st.DataObject
 ) -> None:
+    images = request.batch_data.images
+    chosen = data.draw(st.sets(st.integers(0, len(images) - 1))) if images else set()
     raw = request.SerializeToString()
-    cut = raw[: data.draw(st.integers(0, len(raw)))]
-    try:
-        found = split(cut)
-    except ValueError:
-        return
-    assert len(found.rest) <= len(cut)
+    changed = Request.FromString(with_images(raw, dict.fromkeys(chosen, b"other")))
+    emptied = Request.FromString(dropping_images(raw, list(chosen)))
+    expected = copy_of(request)
+    for index in chosen:
+        expected.batch_data.images[index].image_bytes = b"other"
+        images[index].Clear()
+    assert changed == expected
+    assert emptied == request
 
 
-@pytest.mark.parametrize("size", [127, 128, 16_383, 16_384, (1 << 21) - 1, 1 << 21, 3_000_000])
-def test_images_of_any_size_are_found(size: int) -> None:
-    both = [telemetry_pb2.ImageData(image_bytes=bytes(size), width=7), telemetry_pb2.ImageData(image_bytes=b"x")]
-    request = Request(batch_data=telemetry_pb2.BatchData(images=both))
-    found = split(request.SerializeToString())
-    assert [len(image) for image in found.images] == [size, 1]
-    assert [image.width for image in Request.FromString(found.rest).batch_data.images] == [7, 0]
+def test_what_a_newer_client_says_stays_in_the_message() -> None:
+    image = telemetry_pb2.ImageData(image_bytes=b"x", width=3).SerializeToString() + b"\xf8\x3f\x01"
+    raw = Request(session_id="run").SerializeToString() + b"\x1a" + bytes([len(image) + 2, 0x22, len(image)]) + image
+    rest = without_images(raw)
+    assert b"\xf8\x3f\x01" in rest
+    assert b"\xf8\x3f\x01" in with_images(rest, {0: b"x"})
 
 
-def test_the_last_image_bytes_count_as_in_protobuf() -> None:
-    image = telemetry_pb2.ImageData(image_bytes=b"one").SerializeToString()
-    image += telemetry_pb2.ImageData(image_bytes=b"two").SerializeToString()
-    batch = fields.header(4, len(image)) + image
-    raw = fields.header(3, len(batch)) + batch
-    assert Request.FromString(raw).batch_data.images[0].image_bytes == b"two"
-    assert [bytes(each) for each in split(raw).images] == [b"two"]
+def test_a_message_without_a_batch_has_no_images() -> None:
+    request = Request(session_id="run", heartbeat=telemetry_pb2.Heartbeat(sequence_number=1))
+    assert take_images(request) == []
+    assert request.WhichOneof("payload") == "heartbeat"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import struct
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +14,10 @@ _WEBP_FRAME = 30
 _MAGIC = 16
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _STANDALONE = frozenset(range(0xD0, 0xD8)) | {0x01}
+_SEGMENT: Final = struct.Struct(">BBH")
+"""What every marker begins with, the marker, the length of its segment."""
+_FRAME: Final = struct.Struct(">5xHH")
+"""Height and width in the segment that starts a frame."""
 
 
 class ImageHeader(NamedTuple):
@@ -23,9 +28,9 @@ class ImageHeader(NamedTuple):
     height: int
 
 
-def image_header(data: memoryview) -> ImageHeader | None:
+def image_header(data: bytes) -> ImageHeader | None:
     """The header of an image; None for bytes that are no image of a known encoding."""
-    start = bytes(data[:_MAGIC])
+    start = data[:_MAGIC]
     if start.startswith(_JPEG):
         return _header("jpeg", _jpeg_size, data)
     if start.startswith(_PNG) and start.endswith(b"IHDR"):
@@ -35,40 +40,41 @@ def image_header(data: memoryview) -> ImageHeader | None:
     return None
 
 
-def _header(name: str, size: Callable[[memoryview], tuple[int, int]], data: memoryview) -> ImageHeader | None:
+def _header(name: str, size: Callable[[bytes], tuple[int, int]], data: bytes) -> ImageHeader | None:
     try:
         width, height = size(data)
-    except (IndexError, ValueError):
+    except (IndexError, ValueError, struct.error):
         return None
     return ImageHeader(name, width, height) if width and height else None
 
 
-def _png_size(data: memoryview) -> tuple[int, int]:
+def _png_size(data: bytes) -> tuple[int, int]:
     return _big(data, 16, 4), _big(data, 20, 4)
 
 
-def _jpeg_size(data: memoryview) -> tuple[int, int]:
+def _jpeg_size(data: bytes) -> tuple[int, int]:
     """Height and width stand in the first start-of-frame segment (ITU-T T.81, B.2.2)."""
     position = 2
     while True:
-        if data[position] != 0xFF:  # noqa: PLR2004 - every marker begins with it
+        begins, marker, length = _SEGMENT.unpack_from(data, position)
+        if begins != 0xFF:  # noqa: PLR2004 - every marker does
             raise ValueError("a marker is missing")
-        marker = data[position + 1]
         if marker in _START_OF_FRAME:
-            return data[position + 7] << 8 | data[position + 8], data[position + 5] << 8 | data[position + 6]
+            height, width = _FRAME.unpack_from(data, position)
+            return width, height
         if marker == 0xFF:  # noqa: PLR2004 - a fill byte
             position += 1
         elif marker in _STANDALONE:
             position += 2
         else:
-            position += 2 + max(data[position + 2] << 8 | data[position + 3], 2)
+            position += 2 + max(length, 2)
 
 
-def _webp_size(data: memoryview) -> tuple[int, int]:
+def _webp_size(data: bytes) -> tuple[int, int]:
     """Lossy (RFC 6386, 9.1), lossless and extended files (RFC 9649) tell their size in different places."""
     if len(data) < _WEBP_FRAME:
         raise ValueError("the file is too short")
-    match bytes(data[12:16]):
+    match data[12:16]:
         case b"VP8 ":
             return _little(data, 26, 2) & 0x3FFF, _little(data, 28, 2) & 0x3FFF
         case b"VP8L":
@@ -80,15 +86,15 @@ def _webp_size(data: memoryview) -> tuple[int, int]:
             raise ValueError("the file has no image")
 
 
-def _big(data: memoryview, start: int, length: int) -> int:
+def _big(data: bytes, start: int, length: int) -> int:
     return int.from_bytes(_exactly(data, start, length), "big")
 
 
-def _little(data: memoryview, start: int, length: int) -> int:
+def _little(data: bytes, start: int, length: int) -> int:
     return int.from_bytes(_exactly(data, start, length), "little")
 
 
-def _exactly(data: memoryview, start: int, length: int) -> memoryview:
+def _exactly(data: bytes, start: int, length: int) -> bytes:
     found = data[start : start + length]
     if len(found) < length:
         raise IndexError(start)

@@ -11,9 +11,9 @@ from catenary.telemetry.v1 import command_pb2, stream_pb2, telemetry_pb2, traini
 from catenary_server.domain.failure import Failure, Reason
 from catenary_server.domain.telemetry import CommandResult, PayloadClass, TelemetryLimits, TrainingStatus
 from catenary_server.domain.telemetry_message import Gap, Incoming, Kind, Message, Refusal, StatusChange
+from catenary_server.transport.codec import telemetry_images
 from catenary_server.transport.codec.failure import encode_failure
 from catenary_server.transport.codec.image_header import image_header
-from catenary_server.transport.codec.telemetry_images import Split, replace_images, split
 from catenary_server.transport.codec.telemetry_scalars import scalars
 from catenary_wire import names
 
@@ -54,41 +54,46 @@ class TelemetryCodec:
         Raises:
             Failure: MALFORMED_MESSAGE.
         """
-        parts, request = _parsed(raw)
-        refusals = (*self._broken_rules(parts.rest), *self._broken_limits(request, parts))
+        request = _parsed(raw)
+        images = telemetry_images.take_images(request)
+        refusals = (*self._broken_rules(request), *self._broken_limits(request, images))
         whole = next((refusal for refusal in refusals if refusal.image_index is None), None)
         if whole is not None:
             return Incoming(_header(request), b"", (whole,))
         faulty = {refusal.image_index: refusal for refusal in refusals if refusal.image_index is not None}
-        kept = self.dropping_images(raw, list(faulty)) if faulty else raw
         sent = {
-            image.content_sha256: bytes(data)
-            for index, (image, data) in enumerate(zip(request.batch_data.images, parts.images, strict=True))
+            image.content_sha256: data
+            for index, (image, data) in enumerate(zip(request.batch_data.images, images, strict=True))
             if data and index not in faulty and image.HasField("content_sha256")
         }
-        return Incoming(_message(request, parts), kept, tuple(faulty.values()), sent, _named(request, parts))
+        return Incoming(
+            _message(request),
+            self.dropping_images(raw, list(faulty)) if faulty else raw,
+            tuple(faulty.values()),
+            sent,
+            telemetry_images.named_images(request, images),
+        )
 
     def read(self, raw: bytes) -> Message:
         """See `MessageCodec.read`."""
-        parts, request = _parsed(raw)
-        return _message(request, parts)
+        return _message(_parsed(raw))
 
     def without_images(self, raw: bytes) -> bytes:
         """See `MessageCodec.without_images`."""
-        return split(raw).rest
+        return telemetry_images.without_images(raw)
 
     def named_images(self, raw: bytes) -> dict[int, bytes]:
         """See `MessageCodec.named_images`."""
-        parts, request = _parsed(raw)
-        return _named(request, parts)
+        request = _parsed(raw)
+        return telemetry_images.named_images(request, telemetry_images.take_images(request))
 
-    def with_images(self, raw: bytes, images: dict[int, bytes]) -> bytes:
+    def with_images(self, raw: bytes, images: Mapping[int, bytes]) -> bytes:
         """See `MessageCodec.with_images`."""
-        return replace_images(raw, lambda index, image: images.get(index) or image)
+        return telemetry_images.with_images(raw, images)
 
     def dropping_images(self, raw: bytes, indices: Sequence[int]) -> bytes:
         """See `MessageCodec.dropping_images`."""
-        return replace_images(raw, lambda index, image: None if index in indices else image)
+        return telemetry_images.dropping_images(raw, indices)
 
     def refused(self, run_id: str, command_id: str, reason: Reason, text: str) -> bytes:
         """See `MessageCodec.refused`."""
@@ -103,10 +108,10 @@ class TelemetryCodec:
         result = command_pb2.CommandResult(command_id=command_id, applied=applied)
         return stream_pb2.StreamTelemetryRequest(session_id=run_id, command_result=result).SerializeToString()
 
-    def _broken_rules(self, rest: bytes) -> Iterator[Refusal]:
+    def _broken_rules(self, request: stream_pb2.StreamTelemetryRequest) -> Iterator[Refusal]:
         """What breaks a field rule; a rule of an image is about that image alone."""
         try:
-            self._rules.check(_NAME, rest)
+            self._rules.check(_NAME, request.SerializeToString())
         except Failure as failure:
             for violation in failure.violations:
                 image = _IMAGE_FIELD.fullmatch(violation.subject)
@@ -116,21 +121,21 @@ class TelemetryCodec:
                     text = f"{image[2]} {violation.description}"
                     yield Refusal(Reason.IMAGE_INVALID, text, int(image[1]))
 
-    def _broken_limits(self, request: stream_pb2.StreamTelemetryRequest, parts: Split) -> Iterator[Refusal]:
+    def _broken_limits(self, request: stream_pb2.StreamTelemetryRequest, images: Sequence[bytes]) -> Iterator[Refusal]:
         batch, limits = request.batch_data, self._limits
-        if len(parts.images) > limits.max_images_per_batch:
-            text = f"a batch carries at most {limits.max_images_per_batch} images, this one {len(parts.images)}"
+        if len(images) > limits.max_images_per_batch:
+            text = f"a batch carries at most {limits.max_images_per_batch} images, this one {len(images)}"
             yield Refusal(Reason.FIELD_INVALID, text)
         labelled = max(len(batch.predictions), len(batch.ground_truth))
         if labelled > limits.max_batch_size:
             text = f"predictions and labels are taken for at most {limits.max_batch_size} samples, these are {labelled}"
             yield Refusal(Reason.FIELD_INVALID, text)
-        for index, (image, data) in enumerate(zip(batch.images, parts.images, strict=True)):
+        for index, (image, data) in enumerate(zip(batch.images, images, strict=True)):
             fault = self._image_fault(image, data)
             if fault:
                 yield Refusal(Reason.IMAGE_INVALID, fault, index)
 
-    def _image_fault(self, image: telemetry_pb2.ImageData, data: memoryview) -> str:
+    def _image_fault(self, image: telemetry_pb2.ImageData, data: bytes) -> str:
         """What is wrong with an image; empty if nothing is."""
         largest = self._limits.max_image_dimension
         if not data:
@@ -154,15 +159,11 @@ class TelemetryCodec:
         return ""
 
 
-def _parsed(raw: bytes) -> tuple[Split, stream_pb2.StreamTelemetryRequest]:
+def _parsed(raw: bytes) -> stream_pb2.StreamTelemetryRequest:
     try:
-        parts = split(raw)
-        request = stream_pb2.StreamTelemetryRequest.FromString(parts.rest)
-    except (DecodeError, ValueError):
+        return stream_pb2.StreamTelemetryRequest.FromString(raw)
+    except DecodeError:
         raise _malformed() from None
-    if len(parts.images) != len(request.batch_data.images):
-        raise _malformed()  # several payloads: the last one counts, and the images are not its own
-    return parts, request
 
 
 def _malformed() -> Failure:
@@ -180,9 +181,9 @@ def _header(request: stream_pb2.StreamTelemetryRequest) -> Message:
     )
 
 
-def _message(request: stream_pb2.StreamTelemetryRequest, parts: Split) -> Message:
+def _message(request: stream_pb2.StreamTelemetryRequest) -> Message:
     batch = request.batch_data
-    kind = _KINDS.get(request.WhichOneof("payload"), Kind.IMAGE_BATCH if parts.images else Kind.BATCH)
+    kind = _KINDS.get(request.WhichOneof("payload"), Kind.IMAGE_BATCH if batch.images else Kind.BATCH)
     return Message(
         run_id=request.session_id,
         kind=kind,
@@ -196,11 +197,6 @@ def _message(request: stream_pb2.StreamTelemetryRequest, parts: Split) -> Messag
         result=_result(request.command_result) if kind is Kind.RESULT else None,
         gap=_gap(request.gap) if kind is Kind.GAP else None,
     )
-
-
-def _named(request: stream_pb2.StreamTelemetryRequest, parts: Split) -> dict[int, bytes]:
-    images = enumerate(zip(request.batch_data.images, parts.images, strict=True))
-    return {index: image.content_sha256 for index, (image, data) in images if not data and image.content_sha256}
 
 
 def _status(update: telemetry_pb2.StatusUpdate) -> StatusChange:
