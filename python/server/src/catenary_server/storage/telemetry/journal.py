@@ -7,9 +7,9 @@ belongs to one log.
 from __future__ import annotations
 
 import asyncio
-import collections
 import itertools
 import operator
+import queue
 import threading
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -38,29 +38,24 @@ class Journal:
         self.commit = GroupCommit(interval)
         self.segment_bytes = segment_bytes
         self._loop = asyncio.get_running_loop()
-        self._waiting: collections.deque[_Item] = collections.deque()
-        self._waiting_bytes = 0
-        self._changed = threading.Condition()
+        self._waiting: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        # Each side counts up alone, so that neither needs a lock.
+        self._put_bytes = self._written_bytes = 0
         self._room = asyncio.Event()
         self._room.set()
-        self._closed = False
         self._thread = threading.Thread(target=self._run, name="telemetry-journal", daemon=True)
         self._thread.start()
 
     def put(self, log: JournalLog, entry: Entry, *, hurry: bool) -> None:
         """Have an entry written."""
-        with self._changed:
-            self._waiting.append((log, entry, hurry))
-            self._waiting_bytes += _size(entry)
-            if self._waiting_bytes > MOST_WAITING_BYTES:
-                self._room.clear()
-            self._changed.notify()
+        self._put_bytes += _size(entry)
+        if self._put_bytes - self._written_bytes > MOST_WAITING_BYTES:
+            self._room.clear()  # before the entry goes into the queue: whoever writes it will see that
+        self._waiting.put((log, entry, hurry))
 
     def finish(self, log: JournalLog) -> None:
         """Have a log closed behind all that waits."""
-        with self._changed:
-            self._waiting.append((log, None, True))
-            self._changed.notify()
+        self._waiting.put((log, None, True))
 
     async def room(self, seconds: float) -> bool:
         """See `TelemetryStore.room`."""
@@ -75,9 +70,7 @@ class Journal:
 
     async def close(self) -> None:
         """Write what waits and end both threads."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self.commit.close)
 
@@ -89,7 +82,9 @@ class Journal:
             return  # the loop has ended: nobody is there to be told
 
     def _run(self) -> None:
-        while items := self._next():
+        closed = False
+        while not closed:
+            items, closed = self._next()
             for log, group in itertools.groupby(items, key=operator.itemgetter(0)):
                 self._write(log, list(group))
             self._written(sum(_size(entry) for _, entry, _ in items))
@@ -104,19 +99,22 @@ class Journal:
         if len(found) < len(items):
             log.release()
 
-    def _next(self) -> list[_Item]:
-        """What waits; nothing when all is done and the thread has to end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
-            items = list(self._waiting)
-            self._waiting.clear()
-            return items
+    def _next(self) -> tuple[list[_Item], bool]:
+        """What waits, as soon as there is anything, and whether it is the last."""
+        items = []
+        item = self._waiting.get()
+        while item is not None:
+            items.append(item)
+            try:
+                item = self._waiting.get_nowait()
+            except queue.Empty:
+                return items, False
+        return items, True
 
     def _written(self, size: int) -> None:
-        with self._changed:
-            self._waiting_bytes -= size
-            if self._waiting_bytes <= MOST_WAITING_BYTES // 2:
-                self.tell(self._room.set)
+        self._written_bytes += size
+        if not self._room.is_set() and self._put_bytes - self._written_bytes <= MOST_WAITING_BYTES // 2:
+            self.tell(self._room.set)
 
 
 class JournalLog:
