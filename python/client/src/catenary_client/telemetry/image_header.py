@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Final, NamedTuple
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
@@ -11,6 +12,10 @@ _PNG_HEADER_BYTES: Final = 26
 _WEBP_HEADER_BYTES: Final = 30
 _JPEG_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_FILL: Final = 0xFF
+_JPEG_SEGMENT: Final = struct.Struct(">BBH")
+"""What every marker begins with, the marker, the length of its segment."""
+_JPEG_FRAME: Final = struct.Struct(">5xHHB")
+"""Height, width and components in the segment of a frame header."""
 
 
 class ImageHeader(NamedTuple):
@@ -37,12 +42,14 @@ def read_header(data: bytes) -> ImageHeader | None:
 def _jpeg_header(data: bytes) -> ImageHeader | None:
     """Walk the segments up to the frame header (ITU-T T.81, annex B)."""
     place = 2
-    while place + 9 < len(data) and data[place] == _JPEG_FILL:
-        marker = data[place + 1]
+    while place + _JPEG_FRAME.size <= len(data):
+        begins, marker, length = _JPEG_SEGMENT.unpack_from(data, place)
+        if begins != _JPEG_FILL:
+            return None
         if marker in _JPEG_FRAMES:
-            height, width = int.from_bytes(data[place + 5 : place + 7]), int.from_bytes(data[place + 7 : place + 9])
-            return ImageHeader("jpeg", width, height, data[place + 9])
-        place += 1 if marker == _JPEG_FILL else 2 + int.from_bytes(data[place + 2 : place + 4])
+            height, width, channels = _JPEG_FRAME.unpack_from(data, place)
+            return ImageHeader("jpeg", width, height, channels)
+        place += 1 if marker == _JPEG_FILL else 2 + length
     return None
 
 

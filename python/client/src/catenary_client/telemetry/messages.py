@@ -7,6 +7,7 @@ when they are sent, and not three times.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from catenary_client.telemetry.image_header import ImageHeader
     from catenary_client.telemetry.records import Batch
     from catenary_client.telemetry.tiles import SeenTiles
 
@@ -129,7 +131,7 @@ class MessageBuilder:
         for place, tile in enumerate(cast("tuple[NDArray[np.generic], ...]", batch.tiles)):
             layout = f"{_RAW} {tile.dtype.str} {','.join(map(str, tile.shape))}"
             image = telemetry_pb2.ImageData(format=layout, image_id=f"{batch.epoch}/{batch.index}/{place}")
-            images.append(_framed_image(image, tile.tobytes()))
+            images.append(_framed_image(image.SerializeToString(), tile.tobytes()))
         outgoing = self._assembled(batch, self._head(batch).SerializeToString(), images)
         outgoing.kind = Kind.RAW_IMAGES
         return outgoing
@@ -143,9 +145,8 @@ class MessageBuilder:
             _, dtype, shape = image.format.split()
             array = np.frombuffer(image.image_bytes, dtype).reshape([int(side) for side in shape.split(",")])
             data = self.encode(array)
-            encoded = _described(data, image.image_id)
-            encoded.image_bytes = data
-            request.batch_data.images.append(encoded)
+            encoded = request.batch_data.images.add(image_id=image.image_id, image_bytes=data)
+            encoded.MergeFromString(_described(read_header(data)))
         return Outgoing(
             Kind.IMAGES,
             (request.SerializeToString(),),
@@ -197,26 +198,24 @@ class _Image(NamedTuple):
 
 def _image(data: bytes, name: str, seen: SeenTiles | None) -> _Image:
     """One image. One that cannot be read is sent as it is: the server says what it thinks of it."""
-    image = _described(data, name)
     digest, enough = (None, False) if seen is None else seen.identity(data)
-    if digest is not None:
-        image.content_sha256 = digest
-    whole = _framed_image(image, data)
-    return _Image(_framed_image(image, b"") if enough else whole, whole)
+    identity = telemetry_pb2.ImageData(image_id=name, content_sha256=digest)
+    fields = _described(read_header(data)) + identity.SerializeToString()
+    whole = _framed_image(fields, data)
+    return _Image(_framed_image(fields, b"") if enough else whole, whole)
 
 
-def _described(data: bytes, name: str) -> telemetry_pb2.ImageData:
-    """What an encoded image says about itself, without the image."""
-    header = read_header(data)
+@functools.lru_cache(maxsize=64)
+def _described(header: ImageHeader | None) -> bytes:
+    """What an encoded image says about itself, as fields of ImageData; the images of a training are much alike."""
     if header is None:
-        return telemetry_pb2.ImageData(image_id=name)
+        return b""
     encoding, width, height, channels = header
-    return telemetry_pb2.ImageData(image_id=name, format=encoding, width=width, height=height, channels=channels)
+    return telemetry_pb2.ImageData(format=encoding, width=width, height=height, channels=channels).SerializeToString()
 
 
-def _framed_image(image: telemetry_pb2.ImageData, data: bytes) -> tuple[bytes, bytes]:
+def _framed_image(fields: bytes, data: bytes) -> tuple[bytes, bytes]:
     """The image's other fields with the frame around it, then its bytes, which end it."""
-    fields = image.SerializeToString()
     if data:
         fields += _IMAGE_BYTES_TAG + _varint(len(data))
     return _IMAGES_TAG + _varint(len(fields) + len(data)) + fields, data
