@@ -40,6 +40,7 @@ from catenary.v1.training_pb2 import (
 )
 from catenary.v1.training_requests_pb2 import TrainRequest
 from catenary_conformance import rpcs
+from catenary_conformance.presuming import presuming
 from catenary_conformance.tensors import float_tensor, noise, npy_file, zeros
 from catenary_conformance.upload import Upload
 
@@ -222,6 +223,8 @@ class Workload:
         """Inputs that fit what GetPipelineInputs says: all that are required, and the cube if there is one."""
         specs = rpcs.GET_INPUTS.ok(self._target, GetPipelineInputsRequest(session_id=session_id)).input_specs
         wanted = {name: spec for name, spec in specs.items() if spec.required or name == "cube"}
+        with presuming("CAT-PIP-016"):
+            assert all(size for spec in wanted.values() for size in spec.shape), f"a dimension is 0: {wanted}"
         batch = InputBatch()
         for name, spec in wanted.items():
             tensor = fitting(spec, seed=seed)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catenary_conformance.faulty.footprints import NEARBY, Footprints
+from catenary_conformance.faulty.footprints import BEFORE, NEARBY, Footprints
 from catenary_conformance.faulty.registry import mutants
 from catenary_conformance.faulty.trial import AREAS
 
@@ -18,6 +18,13 @@ def test_a_mutant_is_tried_on_the_cases_that_call_one_of_its_methods() -> None:
     footprints.add("SES", TOUCHED)
     footprints.add("TRN", {"trains": frozenset({*CLOSING.methods, "/other"})})
     assert footprints.cases_of(CLOSING) == ["closes", "trains"]
+
+
+def test_what_a_run_calls_as_it_begins_concerns_every_case() -> None:
+    footprints = Footprints()
+    footprints.add("SES", {BEFORE: frozenset(CLOSING.methods), "else": frozenset({"/other"})})
+    footprints.add("TRN", {BEFORE: frozenset(CLOSING.methods), "more": frozenset({"/other"})})
+    assert footprints.cases_of(CLOSING) == ["else", "more"]
 
 
 def test_a_path_that_the_contract_does_not_have_is_a_method_too() -> None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from catenary_conformance.faulty.behaviours import (
     answers,
+    answers_to,
     drop,
     drop_last,
     hears,
     refuses,
-    rename_each,
     says,
 )
 from catenary_conformance.faulty.exchange import (
@@ -72,7 +72,13 @@ def trims_text(response: Fields) -> None:
 def lists_a_phantom(response: Fields) -> None:
     """The last page ends with a node type that there is not."""
     if not response.next_page_token:
-        response.nodes.add(class_name="ZPhantom", full_path="nowhere.ZPhantom", source="builtin")
+        response.nodes.add(class_name="ZZPhantom", full_path="nowhere.ZZPhantom", source="builtin")
+
+
+def lists_a_phantom_pipeline(request: Fields, response: Fields) -> None:
+    """The last page of all pipelines ends with one that there is not."""
+    if not (response.next_page_token or request.filter_tag):
+        response.pipelines.add(pipeline_path="zz/phantom.yaml")
 
 
 # Witnesses.
@@ -181,8 +187,8 @@ MUTANTS = (
         "DIS-005",
         "lists-what-is-not-there",
         "ListAvailablePipelines",
-        "The list names pipelines by other paths.",
-        answers(rename_each("pipelines", "pipeline_path", "old/{}".format)),
+        "The list ends with a pipeline that there is not.",
+        answers_to(lists_a_phantom_pipeline),
         pipelines,
     ),
     mutant(

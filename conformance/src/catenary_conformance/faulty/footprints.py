@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NEARBY = "nearby"
 """Stands beside the areas for the cases that run through the Unix socket of the server."""
+BEFORE = ""
+"""Stands in place of a case's name for what is called before the first case."""
 
 
 class Footprints:
@@ -39,10 +41,11 @@ class Footprints:
             self._file.write_text(json.dumps(self._areas))
 
     def cases_of(self, mutant: Mutant) -> list[str]:
-        """Cases that call one of the mutant's methods."""
+        """Cases that call one of the mutant's methods; all, if a run of the suite itself calls one as it begins."""
         areas = [NEARBY] if mutant.near else [each for each in self._areas if each != NEARBY]
         calls = {name: paths for area in areas for name, paths in self._areas.get(area, {}).items()}
-        return [name for name, paths in calls.items() if {_known(each) for each in paths} & mutant.methods]
+        found = [name for name, paths in calls.items() if {_known(each) for each in paths} & mutant.methods]
+        return [each for each in (calls if BEFORE in found else found) if each != BEFORE]
 
 
 def _known(method: str) -> str:

@@ -10,6 +10,7 @@ from catenary.v1.training_pb2 import TRAINER_TYPE_STATISTICAL
 from catenary.v1.training_requests_pb2 import TrainRequest
 from catenary_conformance import rpcs
 from catenary_conformance.pages import walk
+from catenary_conformance.presuming import presuming
 from catenary_conformance.requirement import capability, needs_two_tenants, requirement
 from catenary_conformance.workload import canonical
 
@@ -72,13 +73,13 @@ def test_an_unknown_and_a_deleted_dataset_answer_the_same(target: Target, worklo
     dataset_id = upload.sent(target).dataset_id
     rpcs.DELETE_DATASET.ok(target, DeleteDatasetRequest(dataset_id=dataset_id))
     unknown = target.unique("unknown")
-    for request in (
-        GetDatasetRequest(dataset_id=dataset_id),
-        GetDatasetRequest(request_id=upload.request_id),
-        GetDatasetRequest(dataset_id=unknown),
-        GetDatasetRequest(request_id=unknown),
-    ):
+    for request in (GetDatasetRequest(dataset_id=unknown), GetDatasetRequest(request_id=unknown)):
         rpcs.GET_DATASET.refused(target, request, reason="DATASET_NOT_FOUND")
+    for request in (GetDatasetRequest(dataset_id=dataset_id), GetDatasetRequest(request_id=upload.request_id)):
+        answer = rpcs.GET_DATASET.answer(target, request)
+        with presuming("CAT-DAT-012"):
+            assert not answer.ok, "a deleted dataset is found"
+        rpcs.expect_reason(answer, "DATASET_NOT_FOUND")
 
 
 @requirement("CAT-DAT-007", "CAT-DAT-009")

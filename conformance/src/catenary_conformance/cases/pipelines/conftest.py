@@ -10,6 +10,7 @@ from catenary.v1.inference_requests_pb2 import InferenceRequest
 from catenary.v1.pipeline_pb2 import PipelineConfig
 from catenary.v1.pipeline_requests_pb2 import LoadPipelineRequest
 from catenary_conformance import rpcs
+from catenary_conformance.presuming import presuming
 from catenary_conformance.workload import canonical
 
 if TYPE_CHECKING:
@@ -38,8 +39,11 @@ class Pipelines:
         rpcs.LOAD_PIPELINE.ok(self._target, self.load_request(session_id, definition))
 
     def outputs(self, session_id: str, inputs: InputBatch) -> Mapping[str, Tensor]:
-        """What the pipeline of a session gives for inputs."""
-        return rpcs.INFER.ok(self._target, InferenceRequest(session_id=session_id, inputs=inputs)).outputs
+        """What the pipeline of a session gives for inputs that fit it."""
+        answer = rpcs.INFER.answer(self._target, InferenceRequest(session_id=session_id, inputs=inputs))
+        with presuming("CAT-PIP-010" if answer.reason == "STATE_INVALID" else "CAT-PIP-015"):
+            outputs: Mapping[str, Tensor] = answer.expect_ok().outputs
+        return outputs
 
 
 @pytest.fixture

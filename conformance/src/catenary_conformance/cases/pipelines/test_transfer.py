@@ -151,10 +151,11 @@ def test_a_file_with_another_sha256_leaves_the_one_that_was_there(target: Target
     _, (definition, weights) = _download(target, saved)
     path = f"{FOLDER}/kept"
     rpcs.UPLOAD_PIPELINE.ok(target, *_messages(path, definition, weights))
+    _, before = _download(target, path)
     messages = _messages(path, definition + b"\n# another\n", weights)
     messages[1].chunk.content = messages[1].chunk.content.replace(b"another", b"amother")
     rpcs.UPLOAD_PIPELINE.refused(target, *messages, reason="UPLOAD_CHECKSUM_MISMATCH")
-    assert _download(target, path)[1] == [definition, weights]
+    assert _download(target, path)[1] == before
 
 
 @requirement("CAT-PIP-023")
