@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -36,6 +37,9 @@ _RAW: Final = "raw"
 LARGEST_METRIC_BATCH: Final = 4096
 """Samples in one message at most, half of what the contract allows."""
 _MOST_LABELS: Final = 64
+
+_Framed: TypeAlias = tuple[bytes, bytes, bytes]
+"""An image on the wire, in pieces: its frame, its bytes, its other fields."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -164,12 +168,12 @@ class MessageBuilder:
         """Encode one image as this run does."""
         return encode(array, pixels=self.pixels, quality=self._quality)
 
-    def _assembled(self, batch: Batch, head: bytes, images: list[tuple[bytes, bytes]]) -> Outgoing:
-        length = len(head) + sum(len(frame) + len(data) for frame, data in images)
+    def _assembled(self, batch: Batch, head: bytes, images: list[_Framed]) -> Outgoing:
+        pieces = list(itertools.chain.from_iterable(images))
+        length = sum(map(len, pieces)) + len(head)
         stamp = stream_pb2.StreamTelemetryRequest(timestamp_ms=batch.time_ms).SerializeToString()
-        parts = [self._prefix, stamp, _BATCH_DATA_TAG + _varint(length) + head]
-        for pair in images:
-            parts += pair
+        # Images first: a server that looks for them by their lengths need not look at what stands in front.
+        parts = [self._prefix, stamp, _BATCH_DATA_TAG + _varint(length), *pieces, head]
         kind = Kind.IMAGES if images else Kind.BATCH
         return Outgoing(kind, parts, image_count=len(images), batch_index=batch.index)
 
@@ -190,10 +194,10 @@ class MessageBuilder:
 
 
 class _Image(NamedTuple):
-    """Frame and bytes of one image: as it is sent, and with the image in any case."""
+    """One image in pieces: as it is sent, and with its bytes in any case."""
 
-    sent: tuple[bytes, bytes]
-    whole: tuple[bytes, bytes]
+    sent: _Framed
+    whole: _Framed
 
 
 def _image(data: bytes, name: str, seen: SeenTiles | None) -> _Image:
@@ -214,11 +218,11 @@ def _described(header: ImageHeader | None) -> bytes:
     return telemetry_pb2.ImageData(format=encoding, width=width, height=height, channels=channels).SerializeToString()
 
 
-def _framed_image(fields: bytes, data: bytes) -> tuple[bytes, bytes]:
-    """The image's other fields with the frame around it, then its bytes, which end it."""
-    if data:
-        fields += _IMAGE_BYTES_TAG + _varint(len(data))
-    return _IMAGES_TAG + _varint(len(fields) + len(data)) + fields, data
+def _framed_image(fields: bytes, data: bytes) -> _Framed:
+    """The frame of an image with this content, its bytes, its other fields."""
+    frame = _IMAGE_BYTES_TAG + _varint(len(data)) if data else b""
+    length = len(frame) + len(data) + len(fields)
+    return _IMAGES_TAG + _varint(length) + frame, data, fields
 
 
 def _varint(value: int) -> bytes:

@@ -28,9 +28,9 @@ class ImageHeader(NamedTuple):
     height: int
 
 
-def image_header(data: bytes) -> ImageHeader | None:
+def image_header(data: bytes | memoryview) -> ImageHeader | None:
     """The header of an image; None for bytes that are no image of a known encoding."""
-    start = data[:_MAGIC]
+    start = bytes(data[:_MAGIC])
     if start.startswith(_JPEG):
         return _header("jpeg", _jpeg_size, data)
     if start.startswith(_PNG) and start.endswith(b"IHDR"):
@@ -40,7 +40,9 @@ def image_header(data: bytes) -> ImageHeader | None:
     return None
 
 
-def _header(name: str, size: Callable[[bytes], tuple[int, int]], data: bytes) -> ImageHeader | None:
+def _header(
+    name: str, size: Callable[[bytes | memoryview], tuple[int, int]], data: bytes | memoryview
+) -> ImageHeader | None:
     try:
         width, height = size(data)
     except (IndexError, ValueError, struct.error):
@@ -48,11 +50,11 @@ def _header(name: str, size: Callable[[bytes], tuple[int, int]], data: bytes) ->
     return ImageHeader(name, width, height) if width and height else None
 
 
-def _png_size(data: bytes) -> tuple[int, int]:
+def _png_size(data: bytes | memoryview) -> tuple[int, int]:
     return _big(data, 16, 4), _big(data, 20, 4)
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int]:
+def _jpeg_size(data: bytes | memoryview) -> tuple[int, int]:
     """Height and width stand in the first start-of-frame segment (ITU-T T.81, B.2.2)."""
     position = 2
     while True:
@@ -70,11 +72,11 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
             position += 2 + max(length, 2)
 
 
-def _webp_size(data: bytes) -> tuple[int, int]:
+def _webp_size(data: bytes | memoryview) -> tuple[int, int]:
     """Lossy (RFC 6386, 9.1), lossless and extended files (RFC 9649) tell their size in different places."""
     if len(data) < _WEBP_FRAME:
         raise ValueError("the file is too short")
-    match data[12:16]:
+    match bytes(data[12:16]):
         case b"VP8 ":
             return _little(data, 26, 2) & 0x3FFF, _little(data, 28, 2) & 0x3FFF
         case b"VP8L":
@@ -86,15 +88,15 @@ def _webp_size(data: bytes) -> tuple[int, int]:
             raise ValueError("the file has no image")
 
 
-def _big(data: bytes, start: int, length: int) -> int:
+def _big(data: bytes | memoryview, start: int, length: int) -> int:
     return int.from_bytes(_exactly(data, start, length), "big")
 
 
-def _little(data: bytes, start: int, length: int) -> int:
+def _little(data: bytes | memoryview, start: int, length: int) -> int:
     return int.from_bytes(_exactly(data, start, length), "little")
 
 
-def _exactly(data: bytes, start: int, length: int) -> bytes:
+def _exactly(data: bytes | memoryview, start: int, length: int) -> bytes | memoryview:
     found = data[start : start + length]
     if len(found) < length:
         raise IndexError(start)

@@ -54,15 +54,15 @@ class TelemetryCodec:
         Raises:
             Failure: MALFORMED_MESSAGE.
         """
-        request = _parsed(raw)
-        images = telemetry_images.take_images(request)
+        parts = _split(raw)
+        request, images = parts
         refusals = (*self._broken_rules(request), *self._broken_limits(request, images))
         whole = next((refusal for refusal in refusals if refusal.image_index is None), None)
         if whole is not None:
             return Incoming(_header(request), b"", (whole,))
         faulty = {refusal.image_index: refusal for refusal in refusals if refusal.image_index is not None}
         sent = {
-            image.content_sha256: data
+            image.content_sha256: bytes(data)
             for index, (image, data) in enumerate(zip(request.batch_data.images, images, strict=True))
             if data and index not in faulty and image.HasField("content_sha256")
         }
@@ -71,12 +71,12 @@ class TelemetryCodec:
             self.dropping_images(raw, list(faulty)) if faulty else raw,
             tuple(faulty.values()),
             sent,
-            telemetry_images.named_images(request, images),
+            parts.named,
         )
 
     def read(self, raw: bytes) -> Message:
         """See `MessageCodec.read`."""
-        return _message(_parsed(raw))
+        return _message(_split(raw).request)
 
     def without_images(self, raw: bytes) -> bytes:
         """See `MessageCodec.without_images`."""
@@ -84,8 +84,7 @@ class TelemetryCodec:
 
     def named_images(self, raw: bytes) -> dict[int, bytes]:
         """See `MessageCodec.named_images`."""
-        request = _parsed(raw)
-        return telemetry_images.named_images(request, telemetry_images.take_images(request))
+        return _split(raw).named
 
     def with_images(self, raw: bytes, images: Mapping[int, bytes]) -> bytes:
         """See `MessageCodec.with_images`."""
@@ -121,7 +120,9 @@ class TelemetryCodec:
                     text = f"{image[2]} {violation.description}"
                     yield Refusal(Reason.IMAGE_INVALID, text, int(image[1]))
 
-    def _broken_limits(self, request: stream_pb2.StreamTelemetryRequest, images: Sequence[bytes]) -> Iterator[Refusal]:
+    def _broken_limits(
+        self, request: stream_pb2.StreamTelemetryRequest, images: Sequence[telemetry_images.Bytes]
+    ) -> Iterator[Refusal]:
         batch, limits = request.batch_data, self._limits
         if len(images) > limits.max_images_per_batch:
             text = f"a batch carries at most {limits.max_images_per_batch} images, this one {len(images)}"
@@ -135,7 +136,7 @@ class TelemetryCodec:
             if fault:
                 yield Refusal(Reason.IMAGE_INVALID, fault, index)
 
-    def _image_fault(self, image: telemetry_pb2.ImageData, data: bytes) -> str:
+    def _image_fault(self, image: telemetry_pb2.ImageData, data: telemetry_images.Bytes) -> str:
         """What is wrong with an image; empty if nothing is."""
         largest = self._limits.max_image_dimension
         if not data:
@@ -159,9 +160,9 @@ class TelemetryCodec:
         return ""
 
 
-def _parsed(raw: bytes) -> stream_pb2.StreamTelemetryRequest:
+def _split(raw: bytes) -> telemetry_images.Split:
     try:
-        return stream_pb2.StreamTelemetryRequest.FromString(raw)
+        return telemetry_images.split(raw)
     except DecodeError:
         raise _malformed() from None
 
