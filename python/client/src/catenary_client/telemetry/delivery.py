@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from catenary_client.errors import error_for
 from catenary_client.telemetry.backlog import Backlog
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from catenary_client.telemetry.spill import Spill
 
 _LOG = logging.getLogger(__name__)
+_KEPT_BYTES: Final = 8 << 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,15 @@ class RunReport:
 def now_ms() -> int:
     """The trainer's clock, milliseconds since the Unix epoch."""
     return time.time_ns() // 1_000_000
+
+
+def keep_freed_memory() -> None:
+    """Have the C library use the memory of messages again, instead of giving it back after each and fetching it anew.
+
+    Every large block that is freed raises the size up to which it does so (M_MMAP_THRESHOLD in mallopt(3)). A training
+    has freed larger ones by then, usually; this one was never touched.
+    """
+    bytes(_KEPT_BYTES)
 
 
 class Delivery:
@@ -114,6 +124,7 @@ class Delivery:
         Raises:
             CatenaryError: if the server refuses the run.
         """
+        keep_freed_memory()
         self._keep_token(self._registration, self._unanswered)
         self._link.start()
         if not self._link.attempted.wait(self._settings.connect_seconds):
