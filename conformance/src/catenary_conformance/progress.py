@@ -15,9 +15,10 @@ from catenary.v1.training_pb2 import (
     TrainResponse,
     TrainStatus,
 )
+from catenary_conformance.presuming import presuming
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     Check = Callable[[Sequence[TrainResponse]], None]
 
@@ -95,17 +96,24 @@ def check_failure(messages: Sequence[TrainResponse]) -> None:
 
 
 def check_counts(messages: Sequence[TrainResponse]) -> None:
-    """Counts stay below their totals."""
+    """CAT-TRN-036: counts stay below their totals."""
     for each in messages:
         assert not each.batches_total or each.batches_done <= each.batches_total, f"more than all batches: {each}"
         assert not each.epochs_total or each.epochs_done <= each.epochs_total, f"more than all epochs: {each}"
 
 
+_CHECKS: Mapping[str, Check] = {
+    "CAT-TRN-005": check_terminal,
+    "CAT-TRN-034": check_transitions,
+    "CAT-TRN-035": check_identity,
+    "CAT-TRN-037": check_failure,
+    "CAT-TRN-032": check_place,
+    "CAT-TRN-036": check_counts,
+}
+
+
 def check_run(messages: Sequence[TrainResponse]) -> None:
-    """All of the above, for the whole stream of a run."""
-    check_terminal(messages)
-    check_transitions(messages)
-    check_identity(messages)
-    check_failure(messages)
-    check_place(messages)
-    check_counts(messages)
+    """All of the above, for the whole stream of a run; each blames its own requirement."""
+    for requirement_id, check in _CHECKS.items():
+        with presuming(requirement_id):
+            check(messages)

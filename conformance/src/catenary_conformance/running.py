@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from catenary.v1.training_pb2 import TRAINER_TYPE_GRADIENT, TrainResponse
 from catenary.v1.training_requests_pb2 import GetTrainStatusRequest, StopTrainRequest, TrainRequest
 from catenary_conformance import rpcs
+from catenary_conformance.presuming import presuming
 from catenary_conformance.progress import TERMINAL
 from catenary_conformance.target import WORK_SECONDS
 from catenary_conformance.workload import ENDLESS
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _ONE_SECOND = 1.5
 """The second that the contract grants, with what it takes to tell."""
+_STOP_SECONDS = 20.0
+"""How long the end of a run may take at most; how soon it has to come, the case of StopTrain decides."""
 _BUSY = 3
 """Times that a few batches take now, granted besides."""
 
@@ -56,7 +59,8 @@ class Running:
         while self.stream.received[-1].sequence < now + events:
             message = self.stream.receive()
             assert message is not None, f"the run ended: {self.stream.answer}"
-            assert message.run_id == self.first.run_id
+            with presuming("CAT-TRN-035"):
+                assert message.run_id == self.first.run_id
             assert message.status not in TERMINAL, f"the run ended: {message}"
 
     def batch_and_second(self) -> float:
@@ -70,9 +74,17 @@ class Running:
         return self.target.seconds(_ONE_SECOND) + _BUSY * (time.monotonic() - began)
 
     def stop(self) -> list[TrainResponse]:
-        """Stop it; what came on its stream until the end."""
-        rpcs.STOP_TRAIN.ok(self.target, StopTrainRequest(session_id=self.session_id))
-        self.stream.end().expect_ok()
+        """Stop it; what came on its stream until the end.
+
+        Raises:
+            AssertionError: the run goes on.
+        """
+        with presuming("CAT-TRN-018"):
+            rpcs.STOP_TRAIN.ok(self.target, StopTrainRequest(session_id=self.session_id))
+            until = time.monotonic() + self.target.seconds(_STOP_SECONDS)
+            while self.stream.receive() is not None:
+                assert time.monotonic() < until, "the run goes on although it was stopped"
+            self.stream.end().expect_ok()
         return list(self.stream.received)
 
 

@@ -39,7 +39,7 @@ from catenary.v1.training_pb2 import (
     TrainerType,
 )
 from catenary.v1.training_requests_pb2 import TrainRequest
-from catenary_conformance import rpcs
+from catenary_conformance import progress, rpcs
 from catenary_conformance.presuming import presuming
 from catenary_conformance.tensors import float_tensor, noise, npy_file, zeros
 from catenary_conformance.upload import Upload
@@ -216,7 +216,8 @@ class Workload:
             AssertionError: it did not complete.
         """
         messages = rpcs.TRAIN.all(self._target, TrainRequest(session_id=session_id, trainer_type=phase))
-        assert messages, "a run that started sent no message"
+        with presuming("CAT-TRN-005"):
+            progress.check_terminal(messages)
         assert messages[-1].status == TRAIN_STATUS_COMPLETED, f"the run ended as {messages[-1]}"
 
     def inputs(self, session_id: str, *, seed: int = 0) -> InputBatch:

@@ -44,6 +44,7 @@ Examples:
   catenary-conformance mutants --area TEL --area ERR --json mutants.json
   catenary-conformance mutants --only ses-002-deaf-to-request-ids
   catenary-conformance mutants --json mutants.json --recording calls.json --budget 2m
+  catenary-conformance mutants --json mutants.json --show
   catenary-conformance mutants --list
 
 Exit status: 0 the aims are reached, 1 they are not, 2 wrong usage, 3 the suite finds fault with the good server,
@@ -85,6 +86,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--recording", type=_FILE, help="Keep what cases call on the good server, or take it from here.")
 @click.option("--list", "listing", is_flag=True, help="Only say which mutants there are.")
+@click.option("--show", is_flag=True, help="Only say what --json has of them.")
 def command(
     *,
     only: tuple[str, ...],
@@ -99,6 +101,7 @@ def command(
     time_factor: float,
     recording: Path | None,
     listing: bool,
+    show: bool,
 ) -> int:
     """Run the suite against servers with one seeded fault each, and count which are caught."""
     chosen = _chosen(only, area, shard)
@@ -107,21 +110,26 @@ def command(
         for each in chosen:
             console.print(f"{each.id:<50} {each.requirement}  {each.text}", soft_wrap=True)
         return 0
+    findings, footprints = Findings(file), Footprints(recording)
+    if show:
+        return _concluded(console, chosen, findings)
     if not configs.is_dir():
         raise click.UsageError(f"the good server needs a folder of configurations; there is no {configs}")
     signal.signal(signal.SIGTERM, _interrupt)
     setting = Setting(configs=configs.resolve(), plugins=plugins, time_factor=time_factor)
-    findings, footprints = Findings(file), Footprints(recording)
     waiting = [each for each in chosen if again or each.id not in findings]
     with Campaign(console, setting, processes=processes, seconds=budget) as campaign:
         if not campaign.good_is_green(footprints):
             return NOT_GREEN
         if not footprints.missing:
             campaign.run(waiting, footprints, findings)
+    status = _concluded(console, chosen, findings)
+    return UNFINISHED if campaign.unfinished else status
+
+
+def _concluded(console: Console, chosen: Iterable[Mutant], findings: Findings) -> int:
     tried = [findings[each.id] for each in chosen if each.id in findings]
     report(console, tried)
-    if campaign.unfinished:
-        return UNFINISHED
     return 0 if reached(tried) else NOT_CAUGHT
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from catenary_conformance.faulty.behaviours import (
     answers,
-    answers_to,
     drop,
     drop_last,
     hears,
     refuses,
     says,
+    where,
 )
 from catenary_conformance.faulty.exchange import (
     NOT_FOUND,
@@ -29,7 +29,7 @@ from catenary_conformance.faulty.stand import nonce
 
 if TYPE_CHECKING:
     from catenary_conformance.faulty.behaviours import Edit
-    from catenary_conformance.faulty.exchange import Exchange, Fields, Forward
+    from catenary_conformance.faulty.exchange import Behaviour, Exchange, Fields, Forward
     from catenary_conformance.faulty.stand import Stand
 
 _UNCLAIMED = "visualization"
@@ -69,16 +69,15 @@ def trims_text(response: Fields) -> None:
     response.pipeline_info.yaml_content = response.pipeline_info.yaml_content.rstrip()
 
 
-def lists_a_phantom(response: Fields) -> None:
-    """The last page ends with a node type that there is not."""
-    if not response.next_page_token:
-        response.nodes.add(class_name="ZZPhantom", full_path="nowhere.ZZPhantom", source="builtin")
+def lists_a_phantom(items: str, field: str) -> Behaviour:
+    """The last of all that is listed has a name that nothing has."""
 
+    def edit(response: Fields) -> None:
+        entries = getattr(response, items)
+        if entries and not response.next_page_token:
+            setattr(entries[-1], field, f"{getattr(entries[-1], field)}-phantom")
 
-def lists_a_phantom_pipeline(request: Fields, response: Fields) -> None:
-    """The last page of all pipelines ends with one that there is not."""
-    if not (response.next_page_token or request.filter_tag):
-        response.pipelines.add(pipeline_path="zz/phantom.yaml")
+    return answers(edit)
 
 
 # Witnesses.
@@ -188,7 +187,7 @@ MUTANTS = (
         "lists-what-is-not-there",
         "ListAvailablePipelines",
         "The list ends with a pipeline that there is not.",
-        answers_to(lists_a_phantom_pipeline),
+        where(lambda request: not request.filter_tag, lists_a_phantom("pipelines", "pipeline_path")),
         pipelines,
     ),
     mutant(
@@ -220,7 +219,7 @@ MUTANTS = (
         "lists-a-phantom",
         "ListAvailableNodes",
         "A node type is listed that there is not.",
-        answers(lists_a_phantom),
+        lists_a_phantom("nodes", "class_name"),
         nodes,
     ),
     mutant(

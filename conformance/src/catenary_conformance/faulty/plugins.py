@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from catenary_conformance.faulty.behaviours import after, hears, put, relays, request_for, says
+from catenary_conformance.faulty.behaviours import after, answers, drop, hears, put, relays, request_for, says
 from catenary_conformance.faulty.exchange import (
     FAILED_PRECONDITION,
     NOT_FOUND,
     Answer,
-    answered,
     ended,
     refusal,
     refused,
@@ -63,7 +62,8 @@ def name_only(request: Fields) -> None:
 def empties_lists(exchange: Exchange, forward: Forward) -> Answer:
     """Once some call went a certain way, sessions have no plugins any more."""
     if exchange.method == path("ListLoadedPlugins"):
-        return answered(exchange.response()) if exchange.memory.get("emptied") else forward(exchange)
+        emptied = exchange.memory.get("emptied")
+        return answers(drop("plugins"))(exchange, forward) if emptied else forward(exchange)
     refusals = exchange.method == path("LoadPlugin")
     return after(lambda _, __, status: exchange.memory.put("emptied", True) if bool(status.code) == refusals else None)(
         exchange, forward

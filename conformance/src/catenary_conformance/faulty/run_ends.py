@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from catenary_conformance.faulty.behaviours import (
@@ -113,7 +112,6 @@ def left_alone(stand: Stand) -> object:
         with stand.call.open("Train") as talk:
             talk.send(session_id=session, trainer_type=GRADIENT, on_disconnect=policy)
             talk.receive()
-        threading.Event().wait(0.5)
         told.append(goes_on(stand, session))
         stand.direct("StopTrain", session_id=session)
     return told
@@ -137,7 +135,6 @@ def stopped(stand: Stand) -> object:
         talk.send(session_id=session, trainer_type=GRADIENT)
         talk.receive()
         accepted = stand.call("StopTrain", session_id=session).answer.accepted
-        threading.Event().wait(0.5)
         going_on = goes_on(stand, session)
         stand.direct("StopTrain", session_id=session)
         again = stand.call("Train", session_id=session, trainer_type=STATISTICAL).outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from catenary_conformance.faulty.behaviours import (
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 STATISTICAL, GRADIENT = 1, 2
 IN_PROGRESS, COMPLETED, FAILED, CANCELLED, PAUSED = 1, 2, 3, 4, 100
 _CONTINUE, _CANCEL = 1, 2
+_A_WHILE, _LONG, _STEPS = 2.0, 15.0, 3  # seconds after which a run that goes on is believed; events in that time
 
 
 def latest(exchange: Exchange, session: str) -> Fields:
@@ -144,12 +146,17 @@ def joined(stand: Stand) -> object:
 
 
 def goes_on(stand: Stand, session: str) -> bool:
-    """Whether the run of a session still steps, by the number of its latest event."""
-    numbers = set()
-    for _ in range(30):
-        numbers.add(stand.direct("GetTrainStatus", session_id=session).answer.latest_progress.sequence)
+    """Whether the run of a session still steps after a while, by the number of its latest event."""
+    numbers, began = set(), time.monotonic()
+    while time.monotonic() - began < _LONG:
+        progress = stand.direct("GetTrainStatus", session_id=session).answer.latest_progress
+        if not is_running(progress):
+            return False
+        numbers.add(progress.sequence)
+        if len(numbers) > _STEPS and time.monotonic() - began > _A_WHILE:
+            return True
         threading.Event().wait(0.03)
-    return len(numbers) > 3
+    return False
 
 
 def repeated(stand: Stand) -> object:

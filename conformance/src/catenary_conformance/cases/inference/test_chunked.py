@@ -12,6 +12,7 @@ from catenary.v1.tensor_pb2 import D_TYPE_FLOAT64, Tensor
 from catenary_conformance import rpcs
 from catenary_conformance.chunked import CHUNK_BYTES, assembled, chunk, chunks, header
 from catenary_conformance.requirement import requirement
+from catenary_conformance.target import CALL_SECONDS
 from catenary_conformance.tensors import noise, zeros
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def test_a_size_that_is_not_that_of_the_shape_is_refused_before_any_chunk(
 ) -> None:
     first = header(trained.session_id, trained.tensors())
     first.header.tensors[0].size_bytes += wrong
-    with rpcs.INFER_CHUNKED.open(target, first) as stream:
+    with rpcs.INFER_CHUNKED.open(target, first, timeout=CALL_SECONDS) as stream:
         assert stream.receive() is None, "a response came before a chunk was sent"
         rpcs.expect_reason(stream.end(), "TENSOR_SIZE_MISMATCH")
 
@@ -126,7 +127,7 @@ def test_headers_that_no_port_takes_are_refused_before_any_chunk(target: Target,
         "rank": ({name: zeros([1, *tensor.shape], tensor.dtype)}, "TENSOR_SHAPE"),
     }
     tensors, reason = wrong[fault]
-    with rpcs.INFER_CHUNKED.open(target, header(trained.session_id, tensors)) as stream:
+    with rpcs.INFER_CHUNKED.open(target, header(trained.session_id, tensors), timeout=CALL_SECONDS) as stream:
         assert stream.receive() is None, "a response came before a chunk was sent"
         rpcs.expect_reason(stream.end(), reason)
 

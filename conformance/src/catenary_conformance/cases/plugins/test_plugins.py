@@ -17,6 +17,7 @@ from catenary.v1.plugin_service_pb2 import (
 )
 from catenary_conformance import rpcs
 from catenary_conformance.pages import walk
+from catenary_conformance.presuming import presuming
 from catenary_conformance.requirement import capability, requirement
 from catenary_conformance.workload import canonical
 
@@ -39,7 +40,10 @@ def _load(session_id: str, manifest: Json) -> LoadPluginRequest:
 
 
 def _loaded(target: Target, session_id: str) -> list[PluginInfo]:
-    return walk(target, rpcs.LIST_LOADED_PLUGINS, "plugins", session_id=session_id)
+    listed = walk(target, rpcs.LIST_LOADED_PLUGINS, "plugins", session_id=session_id)
+    with presuming("CAT-PLG-006"):
+        assert len({each.name for each in listed}) == len(listed), "a plugin is listed twice"
+    return listed
 
 
 def _node_types(target: Target, session_id: str) -> dict[str, str]:
@@ -65,15 +69,16 @@ def test_a_loaded_plugin_is_listed_once_and_described(target: Target, session: s
 def test_its_node_types_are_of_the_session_that_loaded_it_and_of_no_other(
     target: Target, workload: Workload, session: str, allowed: str
 ) -> None:
+    earlier = workload.open_session()
     rpcs.LOAD_PLUGIN.ok(target, _load(session, {"name": allowed}))
     (plugin,) = _loaded(target, session)
     mine = _node_types(target, session)
     assert set(mine) == set(plugin.capabilities)
     assert set(mine.values()) == {allowed}
-    other = workload.open_session()
-    assert not _node_types(target, other)
+    for other in (earlier, workload.open_session()):
+        assert not _node_types(target, other)
+        assert not _loaded(target, other)
     assert not _node_types(target, "")
-    assert not _loaded(target, other)
 
 
 @requirement("CAT-PLG-006")
@@ -138,6 +143,14 @@ def test_a_version_that_is_not_installed_is_refused_and_leaves_the_session_as_it
     assert _loaded(target, session) == []
 
 
+@requirement("CAT-PLG-005")
+def test_a_load_that_fails_leaves_the_plugin_that_was_loaded(target: Target, session: str, allowed: str) -> None:
+    rpcs.LOAD_PLUGIN.ok(target, _load(session, {"name": allowed}))
+    stranger = rpcs.LOAD_PLUGIN.answer(target, _load(session, {"name": "conformance-stranger"}))
+    assert not stranger.ok, "a plugin that there is not was loaded"
+    assert [each.name for each in _loaded(target, session)] == [allowed]
+
+
 @requirement("CAT-PLG-007")
 def test_a_plugin_that_the_session_has_not_loaded_is_not_found(target: Target, session: str) -> None:
     request = GetPluginInfoRequest(session_id=session, plugin_name="conformance-stranger")
@@ -159,7 +172,8 @@ def test_sessions_keep_the_plugins_they_loaded_when_the_cache_is_cleared(
     rpcs.LOAD_PLUGIN.ok(target, _load(session, {"name": allowed}))
     before = _loaded(target, session)
     rpcs.CLEAR_PLUGIN_CACHE.ok(target, ClearPluginCacheRequest())
-    rpcs.CLEAR_PLUGIN_CACHE.ok(target, ClearPluginCacheRequest(plugin_name=allowed))
+    with presuming("CAT-PLG-009"):
+        rpcs.CLEAR_PLUGIN_CACHE.ok(target, ClearPluginCacheRequest(plugin_name=allowed))
     assert _loaded(target, session) == before
     rpcs.LIST_NODES.ok(target, ListAvailableNodesRequest(session_id=session))
 

@@ -28,7 +28,7 @@ def _stored(target: Target, trainer: Trainer) -> list[BatchData]:
     return records(watched(target, trainer.run_id, after_sequence=0), "batch_data")
 
 
-@requirement("CAT-TEL-012")
+@requirement("CAT-TEL-012", "CAT-TEL-006")
 def test_a_batch_with_too_many_images_is_refused_with_its_number(target: Target) -> None:
     with Trainer.register(target) as trainer:
         most = trainer.registration.server_config.max_images_per_batch
@@ -49,7 +49,7 @@ def test_the_server_takes_as_much_as_it_says(target: Target) -> None:
         widest = image(1, side=limits.max_image_dimension)
         labels = list(range(limits.max_batch_size))
         trainer.say(batch_data=BatchData(batch_idx=1, images=[widest], ground_truth=labels))
-        trainer.until_durable()
+        trainer.half_close().expect_ok()
         rejected = [each for each in trainer.stream.received if each.HasField("rejection")]
         assert not rejected
 
@@ -115,10 +115,11 @@ def test_an_image_may_be_named_by_its_hash_once_it_was_sent(target: Target) -> N
         trainer.say(batch_data=BatchData(batch_idx=1, images=[tile, named]))
         trainer.say(batch_data=BatchData(batch_idx=2, images=[named]))
         trainer.until_durable()
+        stream = trainer.stream
         trainer.finish()
         snapshot = watched(target, trainer.run_id)[0].snapshot
         assert [each.image_bytes for each in snapshot.latest_batch.images] == [tile.image_bytes]
-        assert not [each for each in trainer.stream.received if each.HasField("rejection")]
+        assert not [each for each in stream.received if each.HasField("rejection")]
 
 
 @requirement("CAT-TEL-026")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from catenary.telemetry.v1.telemetry_pb2 import PAYLOAD_CLASS_IMAGE_BATCH, Gap
 from catenary_conformance import rpcs
 from catenary_conformance.requirement import requirement
-from catenary_conformance.trainer import Trainer, batch
+from catenary_conformance.trainer import Trainer, batch, samples
 from catenary_conformance.watching import records, run_of, watched
 
 if TYPE_CHECKING:
@@ -23,9 +23,12 @@ def test_what_was_acknowledged_as_durable_is_in_the_log_once(target: Target) -> 
     with Trainer.register(target) as trainer:
         for index in range(20):
             trainer.say(batch_data=batch(index, images=index % 3))
+            trainer.say(**samples(float(index), first_step=index))
         trainer.until_durable()
         trainer.finish()
-        assert _indices(target, trainer.run_id) == list(range(20))
+        told = watched(target, trainer.run_id, after_sequence=0)
+        assert [each.batch_idx for each in records(told, "batch_data")] == list(range(20))
+        assert [each.value for said in records(told, "metric_batch") for each in said.samples] == list(range(20))
 
 
 @requirement("CAT-TEL-007", "CAT-TEL-004")

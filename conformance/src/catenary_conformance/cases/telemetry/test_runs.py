@@ -15,6 +15,8 @@ from catenary_conformance.trainer import CANCELLED, COMPLETED, RUNNING, Trainer,
 from catenary_conformance.watching import events, run_of, watch, watched
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from catenary_conformance.target import Target
 
 _RUNS = 5
@@ -29,13 +31,18 @@ def _ended(target: Target, label: str, status: StatusUpdate = CANCELLED, **tags:
         return trainer.run_id
 
 
+def _of(listed: Iterable[run_pb2.Run], label: str) -> list[str]:
+    """The runs of a case: whether others are listed too, the case of tags decides."""
+    return [each.run_id for each in listed if each.tags.get("case") == label]
+
+
 @requirement("CAT-TEL-022")
 def test_the_pages_hold_every_run_once_newest_first(target: Target) -> None:
     label = target.unique("pages")
     made = [_ended(target, label) for _ in range(_RUNS)]
     for page_size in (1, 2, _RUNS, _RUNS + 1):
         listed = walk(target, rpcs.LIST_RUNS, "runs", page_size=page_size, tags={"case": label})
-        assert [each.run_id for each in listed] == made[::-1], f"with pages of {page_size}"
+        assert _of(listed, label) == made[::-1], f"with pages of {page_size}"
 
 
 @requirement("CAT-TEL-022")
@@ -44,11 +51,11 @@ def test_a_run_deleted_between_two_pages_costs_no_other_its_place(target: Target
     made = [_ended(target, label) for _ in range(_RUNS)][::-1]
     page = rpcs.LIST_RUNS.ok(target, ListRunsRequest(page_size=2, tags={"case": label}))
     rpcs.DELETE_RUN.ok(target, DeleteRunRequest(run_id=made[0]))
-    found = [each.run_id for each in page.runs]
+    found = _of(page.runs, label)
     while page.next_page_token:
         request = ListRunsRequest(page_size=2, tags={"case": label}, page_token=page.next_page_token)
         page = rpcs.LIST_RUNS.ok(target, request)
-        found += [each.run_id for each in page.runs]
+        found += _of(page.runs, label)
     assert found == made
 
 
@@ -65,7 +72,7 @@ def test_only_runs_with_an_asked_status_are_listed(target: Target) -> None:
         }
         for status, runs in wanted.items():
             listed = rpcs.LIST_RUNS.ok(target, ListRunsRequest(statuses=[status], tags={"case": label})).runs
-            assert [each.run_id for each in listed] == runs
+            assert _of(listed, label) == runs
 
 
 @requirement("CAT-TEL-043")
@@ -85,7 +92,7 @@ def test_a_run_of_another_principal_is_neither_listed_nor_found(target: Target, 
     label = target.unique("tenants")
     mine = _ended(target, label)
     listed = rpcs.LIST_RUNS.ok(target, ListRunsRequest(tags={"case": label}), token=second_token).runs
-    assert not listed
+    assert not _of(listed, label)
     rpcs.GET_RUN.refused(target, GetRunRequest(run_id=mine), reason="RUN_NOT_FOUND", token=second_token)
     rpcs.DELETE_RUN.refused(target, DeleteRunRequest(run_id=mine), reason="RUN_NOT_FOUND", token=second_token)
     assert run_of(target, mine).run_id == mine
@@ -130,15 +137,33 @@ def test_a_run_that_is_registered_again_after_its_end_starts_at_initializing(tar
 @slow
 def test_a_writer_that_says_nothing_for_three_heartbeats_is_silent(target: Target) -> None:
     with Trainer.register(target) as trainer:
-        interval = trainer.registration.server_config.heartbeat_interval_ms / 1000
         trainer.say(batch_data=batch(1))
         trainer.until_durable()
         assert run_of(target, trainer.run_id).writer_state == run_pb2.WRITER_STATE_LIVE
-        trainer.leave()
-        deadline = time.monotonic() + 3 * interval + target.seconds(3.0)
-        while run_of(target, trainer.run_id).writer_state != run_pb2.WRITER_STATE_SILENT:
-            assert time.monotonic() < deadline, "the writer still counts as live"
-            time.sleep(_POLL_SECONDS)
+        _fall_silent(target, trainer)
+
+
+def _fall_silent(target: Target, trainer: Trainer) -> None:
+    """Leave a run, and wait until the target says that its writer is silent."""
+    interval = trainer.registration.server_config.heartbeat_interval_ms / 1000
+    trainer.leave()
+    deadline = time.monotonic() + 3 * interval + target.seconds(3.0)
+    while run_of(target, trainer.run_id).writer_state != run_pb2.WRITER_STATE_SILENT:
+        assert time.monotonic() < deadline, "the writer still counts as live"
+        time.sleep(_POLL_SECONDS)
+
+
+@requirement("CAT-TEL-041")
+@slow
+def test_who_watches_a_run_while_it_is_deleted_is_told_so(target: Target) -> None:
+    with Trainer.register(target) as trainer:
+        trainer.say(batch_data=batch(1))
+        trainer.until_durable()
+        with watch(target, trainer.run_id) as viewer:
+            assert viewer.receive().HasField("snapshot")
+            _fall_silent(target, trainer)
+            rpcs.DELETE_RUN.ok(target, DeleteRunRequest(run_id=trainer.run_id))
+            rpcs.expect_reason(viewer.end(), "STREAM_SUPERSEDED")
 
 
 @requirement("CAT-TEL-042")

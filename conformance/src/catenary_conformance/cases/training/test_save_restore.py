@@ -11,6 +11,7 @@ from catenary.v1.pipeline_requests_pb2 import SavePipelineRequest
 from catenary.v1.pipeline_transfer_pb2 import PipelineFiles, UploadPipelineHeader, UploadPipelineRequest
 from catenary.v1.session_requests_pb2 import GetSessionRequest, ListSessionsRequest
 from catenary.v1.train_run_config_pb2 import RestoreTrainRunRequest, SaveTrainRunRequest
+from catenary.v1.training_pb2 import TRAINER_TYPE_STATISTICAL
 from catenary.v1.transfer_pb2 import FileChunk
 from catenary_conformance import rpcs
 from catenary_conformance.pages import walk
@@ -56,7 +57,9 @@ def _number_of_sessions(target: Target) -> int:
 def test_a_saved_train_run_restores_to_the_same_configuration_pipeline_and_weights(
     target: Target, workload: Workload
 ) -> None:
-    session_id = workload.trained()
+    session_id = workload.open_session()
+    workload.configure(session_id)
+    workload.train(session_id, TRAINER_TYPE_STATISTICAL)  # so that no file has these weights yet
     saved = _save(target, session_id)
     assert saved.weights_path
     restored = rpcs.RESTORE_TRAINRUN.ok(target, RestoreTrainRunRequest(trainrun_path=saved.trainrun_path))

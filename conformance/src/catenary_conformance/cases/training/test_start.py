@@ -11,11 +11,7 @@ from catenary.v1.training_pb2 import (
     TRAINER_TYPE_STATISTICAL,
     TrainerType,
 )
-from catenary.v1.training_requests_pb2 import (
-    ON_DISCONNECT_CANCEL,
-    GetTrainStatusRequest,
-    TrainRequest,
-)
+from catenary.v1.training_requests_pb2 import GetTrainStatusRequest, TrainRequest
 from catenary_conformance import rpcs
 from catenary_conformance.requirement import capability, requirement
 from catenary_conformance.running import running
@@ -80,9 +76,9 @@ def test_train_for_the_running_phase_attaches(target: Target, workload: Workload
 def test_train_for_another_phase_than_the_running_one_is_refused(target: Target, workload: Workload) -> None:
     with running(target, workload) as run:
         request = TrainRequest(session_id=run.session_id, trainer_type=TRAINER_TYPE_STATISTICAL)
-        messages, answer = rpcs.TRAIN.exchange(target, request)
-        rpcs.expect_reason(answer, "ALREADY_TRAINING")
-        assert not messages
+        with rpcs.TRAIN.open(target, request) as second:
+            assert second.receive() is None, "a stream of another phase has messages"
+            rpcs.expect_reason(second.end(), "ALREADY_TRAINING")
         run.still_goes_on()
 
 
@@ -117,7 +113,7 @@ def test_the_request_id_of_a_run_with_another_body_is_a_conflict(target: Target,
             session_id=session_id,
             trainer_type=TRAINER_TYPE_STATISTICAL,
             request_id=request_id,
-            on_disconnect=ON_DISCONNECT_CANCEL,
+            data=workload.data_config,
         ),
     ):
         rpcs.TRAIN.refused(target, other, reason="IDEMPOTENCY_CONFLICT")

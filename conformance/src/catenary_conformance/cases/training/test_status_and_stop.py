@@ -35,11 +35,13 @@ def test_before_the_first_run_the_status_is_unspecified(target: Target, session:
 
 
 @requirement("CAT-TRN-016")
-def test_while_a_run_works_it_is_in_progress(target: Target, workload: Workload) -> None:
+def test_while_a_run_works_it_is_in_progress_until_it_ends(target: Target, workload: Workload) -> None:
     with running(target, workload) as run:
         during = _latest(target, run.session_id)
         assert during.status in {TRAIN_STATUS_IN_PROGRESS, TRAIN_STATUS_PAUSED}
         assert during.run_id == run.first.run_id
+        messages = run.stop()
+        assert _latest(target, run.session_id) == messages[-1], "the status is not that of the end"
 
 
 @requirement("CAT-TRN-016")

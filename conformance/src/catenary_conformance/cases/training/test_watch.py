@@ -8,8 +8,7 @@ import pytest
 
 from catenary.v1.training_pb2 import TRAINER_TYPE_GRADIENT, TRAINER_TYPE_STATISTICAL, TrainResponse
 from catenary.v1.training_requests_pb2 import TrainRequest, WatchTrainingRequest, WatchTrainingResponse
-from catenary_conformance import rpcs
-from catenary_conformance.progress import TERMINAL
+from catenary_conformance import progress, rpcs
 from catenary_conformance.requirement import needs_two_tenants, requirement
 from catenary_conformance.running import running
 
@@ -21,7 +20,9 @@ if TYPE_CHECKING:
 def _finished(target: Target, workload: Workload) -> tuple[str, list[TrainResponse]]:
     session_id = workload.trained()
     request = TrainRequest(session_id=session_id, trainer_type=TRAINER_TYPE_GRADIENT)
-    return session_id, rpcs.TRAIN.all(target, request)
+    messages = rpcs.TRAIN.all(target, request)
+    progress.check_run(messages)
+    return session_id, messages
 
 
 def _events(updates: list[WatchTrainingResponse]) -> list[TrainResponse]:
@@ -59,7 +60,7 @@ def test_a_watcher_sees_the_events_of_a_run_that_works_once_and_in_order(target:
         assert sequences == sorted(set(sequences)), "an event came twice or out of order"
         assert len(sequences) + updates[-1].dropped_count == run.stream.received[-1].sequence
         assert updates[-1].progress == run.stream.received[-1]
-        assert updates[-1].progress.status in TERMINAL
+        assert updates[-1].progress.status in progress.TERMINAL
 
 
 @requirement("CAT-TRN-014")
