@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import math
 import multiprocessing
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 from catenary.telemetry.v1 import training_pb2
 from catenary_client.telemetry import Run, TelemetryError, TelemetrySettings
+from catenary_client.telemetry.load import LoadMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +53,25 @@ def test_a_loop_reports_batches_epochs_and_scalars_and_ends_completed(
     assert len(batch.predictions) == 16
     assert len(batch.predictions[0].top_k_scores) == 3
     assert batch.batch_size == 20
+
+
+def test_the_last_figures_of_speed_come_before_the_end_of_the_stream(
+    server: TelemetryServer, new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = threading.Event()
+
+    def read(_: LoadMeter) -> None:
+        reading.set()
+        threading.Event().wait(0.3)  # the training ends meanwhile
+
+    monkeypatch.setattr(LoadMeter, "read", read)
+    with new_run(settings=TelemetrySettings(performance_every=5, close_seconds=20.0)) as run:
+        for step in range(1, 6):
+            run.log_batch(loss=0.5, step=step)
+        assert reading.wait(20.0)
+    stored = server.run()
+    assert len(stored.payloads("performance_data")) == 1
+    assert stored.epoch == 1, "the stream had to be opened again"
 
 
 def test_arrays_may_be_used_again_at_once(server: TelemetryServer, new_run: Callable[..., Run]) -> None:

@@ -139,6 +139,7 @@ class Delivery:
 
     def finish(self, seconds: float) -> RunReport:
         """Wait until everything is durable, no longer than this, and keep the rest for a later run."""
+        self.pump.tell_figures()  # any later, and the stream, once ended, would have to be opened again for them
         self._outbox.finish()
         finished = self._link.wait(seconds) and self._outbox.finished
         complete = finished and not self._backlog.abandoned

@@ -56,18 +56,21 @@ class Pump(threading.Thread):
         self._builder = builder
         self._interval = interval
         self._now_ms = now_ms
+        self._load: LoadMeter | None = None
+        self._telling = threading.Lock()
         self._stopping = threading.Event()
         self._encoders = ThreadPoolExecutor(_ENCODERS, thread_name_prefix="telemetry-encode")
 
     def run(self) -> None:
         """Look, and look again."""
-        load = LoadMeter()
+        with self._telling:
+            self._load = LoadMeter()
         active_until = 0.0
         while not self._stopping.is_set():
             now = time.monotonic()
             if self._ring.small_count or self._ring.image_count:
                 active_until = now + _ACTIVE_SECONDS
-            self._work(load)
+            self._work()
             if now < active_until:
                 self._stopping.wait(self._interval)
             else:
@@ -80,16 +83,22 @@ class Pump(threading.Thread):
         self._ring.close()
         self.join()
 
-    def _work(self, load: LoadMeter) -> None:
-        for batch in self._outbox.work(_LOOKAHEAD):
-            self._encoders.submit(self._encode, batch)
-        figures, self.figures = self.figures, None
-        if figures is not None:
+    def tell_figures(self) -> None:
+        """Have the newest figures sent that are not on their way yet, with the load of the machine."""
+        with self._telling:
+            figures, self.figures = self.figures, None
+            if figures is None:
+                return
             figures.timestamp_ms = self._now_ms()
-            usage = load.read()
+            usage = None if self._load is None else self._load.read()
             if usage is not None:
                 figures.resource_usage.CopyFrom(usage)
             self._outbox.replace_performance(performance_event(figures))
+
+    def _work(self) -> None:
+        for batch in self._outbox.work(_LOOKAHEAD):
+            self._encoders.submit(self._encode, batch)
+        self.tell_figures()
         self._link.check()
 
     def _encode(self, batch: Batch) -> None:
