@@ -81,15 +81,14 @@ class Ring:
         """Other records that wait."""
         return len(self._small)
 
-    def put_batch(self, batch: Batch) -> None:
-        """Add a batch: with its images if it has any and there is room for them.
+    def put_without_images(self, batch: Batch) -> None:
+        """Add a batch that has no images, or for whose images there is no room.
 
         Raises:
             TelemetryOverflow: if there is not even room for the rest of it.
         """
-        if not batch.tiles or not self.put_images(batch):
-            batch.without_images()
-            self.put_small(batch, _BATCH_BYTES)
+        batch.without_images()
+        self.put_small(batch, _BATCH_BYTES)
 
     def put_images(self, batch: Batch) -> bool:
         """Add a batch with images.

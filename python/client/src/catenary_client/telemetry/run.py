@@ -114,6 +114,7 @@ class Run:
         """Id of the run."""
         self._ring = self._delivery.ring
         self._raises = on_stop == "raise"
+        self._tiles, self._image_every = self._settings.tiles, self._settings.image_every
         self._plan = Plan(self._config.total_epochs, self._config.batches_per_epoch)
         self._speed = Speedometer(self._settings.performance_every, self._plan, time.perf_counter_ns())
         self._names: set[str] = set()
@@ -183,6 +184,7 @@ class Run:
         if self._inert:
             return not self._control.stopped
         self.step_count += 1
+        self._speed.tick()
         return self._boundary()
 
     @property
@@ -237,10 +239,13 @@ class Run:
         index = self._batch_index if batch_idx is None else batch_idx
         self._batch_index = index + 1
         place = (self.epoch if epoch is None else epoch, index, self.step_count)
-        tiles = 0 if self.step_count % self._settings.image_every else self._settings.tiles
+        tiles = 0 if self.step_count % self._image_every else self._tiles
         batch = take_batch(*place, loss, accuracy, images, predictions, ground_truth, batch_size, tiles)
-        self._ring.put_batch(batch)
-        return self._boundary()
+        if not batch.tiles or not self._ring.put_images(batch):
+            self._ring.put_without_images(batch)
+        # Each call costs a training whose caches are cold some microseconds: mostly there is nothing to do.
+        due = self._speed.tick()
+        return self._boundary() if due or self._control.waiting or not self._running else True
 
     def log_scalars(self, values: Mapping[str, float], *, step: int | None = None) -> None:
         """Values of metrics at a step, by names such as `train/loss`; reading a tensor waits for its accelerator.
@@ -341,7 +346,7 @@ class Run:
         if not self._running:
             self._running = True
             self._say_status(_RUNNING, "", with_config=True)
-        figures = self._speed.tick(time.perf_counter_ns())
+        figures = self._speed.figures(time.perf_counter_ns())
         if figures is not None:
             self._delivery.pump.figures = figures
         if not self._control.waiting:

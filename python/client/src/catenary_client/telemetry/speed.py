@@ -37,19 +37,15 @@ class Speedometer:
         self._mark_ns = start_ns
         self._next = every
 
-    def tick(self, now_ns: int) -> telemetry_pb2.PerformanceData | None:
-        """A batch ended; new figures if they are due."""
+    def tick(self) -> bool:
+        """A batch ended; whether figures are due."""
         self.batches += 1
+        return self.batches == self._next
+
+    def figures(self, now_ns: int) -> telemetry_pb2.PerformanceData | None:
+        """New figures if they are due."""
         if self.batches != self._next:
             return None
-        return self._figures(now_ns)
-
-    def leave_out(self, duration_ns: int) -> None:
-        """Do not count a time, as the training was held."""
-        self._start_ns += duration_ns
-        self._mark_ns += duration_ns
-
-    def _figures(self, now_ns: int) -> telemetry_pb2.PerformanceData:
         recent = max(now_ns - self._mark_ns, 1) / 1e9 / self._every
         average = max(now_ns - self._start_ns, 1) / 1e9 / self.batches
         self._mark_ns = now_ns
@@ -62,3 +58,8 @@ class Speedometer:
             current_fps=1 / recent,
             average_fps=1 / average,
         )
+
+    def leave_out(self, duration_ns: int) -> None:
+        """Do not count a time, as the training was held."""
+        self._start_ns += duration_ns
+        self._mark_ns += duration_ns
