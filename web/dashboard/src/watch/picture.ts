@@ -1,8 +1,9 @@
 /** Decodes an image: by ImageDecoder, which is the faster by far, or else by createImageBitmap. */
+import { pixelsOf, release } from "./pixels";
 
 /** A decoded image, to be drawn and then closed. */
 export interface Picture {
-  readonly source: CanvasImageSource;
+  readonly source: ImageData | ImageBitmap | VideoFrame;
   readonly width: number;
   readonly height: number;
   readonly close: () => void;
@@ -50,10 +51,15 @@ export function reduced(size: Size, room: Size): Size | undefined {
 
 async function byDecoder(bytes: Uint8Array, format: string, wanted: Size | undefined): Promise<Picture> {
   const desired = wanted && { desiredWidth: wanted.width, desiredHeight: wanted.height };
-  const decoder = new ImageDecoder({ data: bytes, type: `image/${format}`, ...desired });
+  const decoder = new ImageDecoder({ data: bytes, type: `image/${format}`, preferAnimation: false, ...desired });
   try {
     const { image } = await decoder.decode();
-    return { source: image, width: image.displayWidth, height: image.displayHeight, close: () => image.close() };
+    const pixels = await pixelsOf(image);
+    if (pixels === undefined) {
+      return { source: image, width: image.displayWidth, height: image.displayHeight, close: () => image.close() };
+    }
+    image.close();
+    return { source: pixels, width: pixels.width, height: pixels.height, close: () => release(pixels) };
   } finally {
     decoder.close();
   }

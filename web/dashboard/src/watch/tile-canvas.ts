@@ -6,6 +6,8 @@
  */
 import type { Picture, Size } from "./picture";
 import type { TilePalette } from "./request";
+import { Sheet, type Part } from "./sheet";
+import { Marks } from "./tile-marks";
 import type { TilesView, TileView } from "./view";
 
 /** Where a tile is, in pixels of the canvas. */
@@ -23,21 +25,26 @@ const SHARP_FROM = 3;
 export class TileCanvas {
   readonly #canvas: OffscreenCanvas;
   readonly #context: OffscreenCanvasRenderingContext2D | null;
+  readonly #sheet = new Sheet();
   #scale = 1;
   #palette: TilePalette | undefined;
+  #marks: Marks | undefined;
 
   constructor(canvas: OffscreenCanvas) {
     this.#canvas = canvas;
-    this.#context = canvas.getContext("2d", { alpha: true });
+    // Opaque: the browser then copies it to the screen instead of blending it with what is behind.
+    this.#context = canvas.getContext("2d", { alpha: false });
   }
 
   set palette(palette: TilePalette) {
     this.#palette = palette;
+    this.#marks = undefined;
   }
 
   /** How large the canvas is shown; what was drawn is gone. */
   resize(width: number, height: number, scale: number): void {
     this.#scale = scale;
+    this.#marks = undefined;
     this.#canvas.width = Math.max(1, Math.round(width * scale));
     this.#canvas.height = Math.max(1, Math.round(height * scale));
   }
@@ -57,20 +64,23 @@ export class TileCanvas {
     if (context === null || palette === undefined) {
       return;
     }
-    context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
+    context.fillStyle = palette.surface;
+    context.fillRect(0, 0, this.#canvas.width, this.#canvas.height);
     const cellWidth = this.#canvas.width / view.columns;
     const cellHeight = this.#canvas.height / view.rows;
     const gap = GAP * this.#scale;
+    const parts = this.#sheet.place(pictures);
     view.tiles.forEach((tile, index) => {
       const column = index % view.columns;
       const row = Math.floor(index / view.columns);
+      // Whole pixels: edges are sharp, and not blended.
       const box = {
-        x: column * cellWidth + gap / 2,
-        y: row * cellHeight + gap / 2,
-        width: cellWidth - gap,
-        height: cellHeight - gap,
+        x: Math.round(column * cellWidth + gap / 2),
+        y: Math.round(row * cellHeight + gap / 2),
+        width: Math.floor(cellWidth - gap),
+        height: Math.floor(cellHeight - gap),
       };
-      this.#tile(context, palette, box, tile, pictures[index]);
+      this.#tile(context, palette, box, tile, parts[index]);
     });
   }
 
@@ -79,9 +89,9 @@ export class TileCanvas {
     palette: TilePalette,
     box: Box,
     tile: TileView,
-    picture: Picture | undefined,
+    picture: Part | undefined,
   ): void {
-    const caption = CAPTION * this.#scale;
+    const caption = Math.round(CAPTION * this.#scale);
     const room = { ...box, height: box.height - caption };
     context.fillStyle = palette.sunken;
     context.fillRect(room.x, room.y, room.width, room.height);
@@ -109,7 +119,8 @@ export class TileCanvas {
     const middle = box.y + box.height / 2 + this.#scale;
     let left = box.x + this.#scale;
     if (tile.right !== undefined) {
-      this.#mark(context, palette, left + size / 2, middle, tile.right);
+      this.#marks ??= new Marks(palette, this.#scale);
+      this.#marks.draw(context, tile.right, left + size / 2, middle);
       left += size + 4 * this.#scale;
     }
     const text = captionOf(tile);
@@ -128,40 +139,6 @@ export class TileCanvas {
       context.textAlign = "left";
     }
   }
-
-  /** A tick in a disc, or a cross in a diamond. */
-  #mark(context: OffscreenCanvasRenderingContext2D, palette: TilePalette, x: number, y: number, right: boolean): void {
-    const unit = this.#scale;
-    const radius = 6 * unit;
-    context.fillStyle = right ? palette.good : palette.bad;
-    context.beginPath();
-    if (right) {
-      context.arc(x, y, radius, 0, 2 * Math.PI);
-    } else {
-      const reach = radius * 1.2;
-      context.moveTo(x, y - reach);
-      context.lineTo(x + reach, y);
-      context.lineTo(x, y + reach);
-      context.lineTo(x - reach, y);
-    }
-    context.fill();
-    context.strokeStyle = palette.onMark;
-    context.lineWidth = 1.6 * unit;
-    context.lineCap = "round";
-    context.beginPath();
-    if (right) {
-      context.moveTo(x - 2.6 * unit, y + 0.2 * unit);
-      context.lineTo(x - 0.8 * unit, y + 2.1 * unit);
-      context.lineTo(x + 2.8 * unit, y - 2 * unit);
-    } else {
-      const arm = 1.9 * unit;
-      context.moveTo(x - arm, y - arm);
-      context.lineTo(x + arm, y + arm);
-      context.moveTo(x + arm, y - arm);
-      context.lineTo(x - arm, y + arm);
-    }
-    context.stroke();
-  }
 }
 
 /** Prediction, and the truth where it is another. */
@@ -173,10 +150,12 @@ function captionOf(tile: TileView): string {
 }
 
 /** As large as fits, in the middle; small pictures keep their pixels sharp. */
-function drawInside(context: OffscreenCanvasRenderingContext2D, room: Box, picture: Picture): void {
+function drawInside(context: OffscreenCanvasRenderingContext2D, room: Box, picture: Part): void {
   const factor = Math.min(room.width / picture.width, room.height / picture.height);
   const width = picture.width * factor;
   const height = picture.height * factor;
   context.imageSmoothingEnabled = factor < SHARP_FROM;
-  context.drawImage(picture.source, room.x + (room.width - width) / 2, room.y + (room.height - height) / 2, width, height);
+  const x = room.x + (room.width - width) / 2;
+  const y = room.y + (room.height - height) / 2;
+  context.drawImage(picture.source, 0, picture.y, picture.width, picture.height, x, y, width, height);
 }

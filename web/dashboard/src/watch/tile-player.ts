@@ -1,13 +1,13 @@
 /**
  * Shows the newest batch that came: decodes one at a time, draws with the screen, and says when a batch is done with.
  *
- * A batch that comes while another is decoded waits; a newer one takes its place. So what is shown is never older than
- * one decoding, however slow the machine.
+ * A batch that comes while another is decoded, or waits for the screen, waits too; a newer one takes its place. So what
+ * is shown is never older than that, however slow the machine, nothing is decoded that is not drawn, and of two batches
+ * that come within one frame of the screen none is lost: the second is drawn with the next frame.
  */
 import type { BatchData } from "@catenary/contract/catenary/telemetry/v1/telemetry_pb";
 import { ImageStore } from "./image-store";
-import type { Picture } from "./picture";
-import { decodePicture } from "./picture";
+import { decodePicture, type Picture, type Size } from "./picture";
 import type { TilePalette } from "./request";
 import { gridOf, tilesOf } from "./tile";
 import { TileCanvas } from "./tile-canvas";
@@ -30,8 +30,11 @@ interface Ready {
 
 const RATE_WINDOW_MS = 2_000;
 
+type Decode = (bytes: Uint8Array, format: string, size: Size, room: Size | undefined) => Promise<Picture | undefined>;
+
 export class TilePlayer {
   readonly #images = new ImageStore();
+  readonly #decodePicture: Decode;
   readonly #times: number[] = [];
   readonly #drawn: DrawnView[] = [];
   #canvas: TileCanvas | undefined;
@@ -43,7 +46,12 @@ export class TilePlayer {
   #shown: Ready | undefined;
   #count = 0;
   #skipped = 0;
+  #closed = false;
   hold = false;
+
+  constructor(decode: Decode = decodePicture) {
+    this.#decodePicture = decode;
+  }
 
   /** Batches whose images were not shown because a newer one was there. */
   get skipped(): number {
@@ -102,6 +110,7 @@ export class TilePlayer {
 
   /** Let go of everything. */
   close(): void {
+    this.#closed = true;
     this.#close(this.#shown);
     this.#close(this.#ready);
     this.#shown = this.#ready = this.#next = undefined;
@@ -124,7 +133,7 @@ export class TilePlayer {
 
   async #decode(): Promise<void> {
     const arrival = this.#next;
-    if (arrival === undefined || this.#decoding) {
+    if (arrival === undefined || this.#decoding || this.#ready !== undefined) {
       return;
     }
     this.#decoding = true;
@@ -133,17 +142,17 @@ export class TilePlayer {
     const room = this.#size && this.#canvas?.room(gridOf(batch.images.length));
     const pictures = await Promise.all(
       batch.images.map((image) =>
-        decodePicture(this.#images.bytesOf(image), image.format || "jpeg", image, room),
+        this.#decodePicture(this.#images.bytesOf(image), image.format || "jpeg", image, room),
       ),
     );
     this.#decoding = false;
-    if (this.#ready !== undefined) {
-      this.#skip(this.#ready.arrival);
-      this.#close(this.#ready);
-    }
     const tiles = tilesOf(batch, classNames);
-    this.#ready = { arrival, pictures, view: { ...gridOf(tiles.length), tiles, step } };
-    void this.#decode();
+    const ready = { arrival, pictures, view: { ...gridOf(tiles.length), tiles, step } };
+    if (this.#closed) {
+      this.#close(ready);
+    } else {
+      this.#ready = ready;
+    }
   }
 
   #skip(arrival: Arrival): void {
