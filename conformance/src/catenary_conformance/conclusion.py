@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from google.rpc import code_pb2
+
+from catenary.conformance.v1 import report_pb2
 from catenary_conformance.report.typed import report_of
 from catenary_conformance.verdict import Conformance, blamed, by_requirement
 
@@ -39,6 +42,20 @@ class Conclusion:
     def exit_status(self) -> int:
         """0 unless something failed, or the target did not answer in time."""
         return NOT_CONFORMANT if blamed(self.requirements) or not self.cases else CONFORMANT
+
+    @property
+    def unreached(self) -> tuple[str, ...]:
+        """Codes that an RPC declares, that it did not answer, and that no list gives a reason for."""
+        return tuple(
+            f"{each.method_name} {code_pb2.Code.Name(each.code)}"
+            for each in self.report.status_cells
+            if each.reach == report_pb2.StatusCell.REACH_NOT_REACHED
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was tried and reached, and nothing left behind."""
+        return self.conformance is Conformance.CONFORMANT and not self.unreached and not self.report.leaks
 
 
 def concluded(contract: Contract, findings: Findings) -> Conclusion:

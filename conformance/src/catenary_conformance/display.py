@@ -98,6 +98,8 @@ def summarise(console: Console, conclusion: Conclusion, folder: Path | None, tod
     colour = _COLOURS[conclusion.conformance]
     console.print(f"[bold {colour}]{conformance_word(conclusion.report)}[/]: {', '.join(parts)}")
     console.print(f"{shown} of {len(must)} MUST requirements shown; seed {conclusion.report.settings.seed}")
+    for each in conclusion.unreached if conclusion.conformance is Conformance.CONFORMANT else ():
+        console.print(f"no case brought about {each}")
     for leak in conclusion.report.leaks:
         console.print(f"left behind: {leak.resource_kind} {leak.resource_id}")
     new = [each for each in conclusion.cases if each.verdict is Verdict.FAIL]

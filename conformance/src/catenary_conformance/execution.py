@@ -14,7 +14,7 @@ from catenary_conformance.answer import WrongAnswer
 from catenary_conformance.collecting import case_name
 from catenary_conformance.conclusion import UNREACHABLE
 from catenary_conformance.contract import ANY_RPC
-from catenary_conformance.requirement import requirement_ids
+from catenary_conformance.requirement import is_random, requirement_ids
 from catenary_conformance.skipping import skip
 from catenary_conformance.target import TargetUnreachable
 
@@ -86,9 +86,9 @@ class Execution:
         left_out = [item for item in items if item not in set(wanted)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = wanted
-        items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, _random(item)))
+        items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, is_random(item)))
         for item in items:
-            if _random(item):
+            if is_random(item):
                 self._prepare(item)
 
     @pytest.hookimpl(tryfirst=True)
@@ -126,8 +126,3 @@ class Execution:
 
         example.records_examples = True  # type: ignore[attr-defined] # a function takes attributes
         return example
-
-
-def _random(item: pytest.Item) -> bool:
-    """Whether Hypothesis draws the examples of a case."""
-    return bool(getattr(getattr(item, "obj", None), "is_hypothesis_test", False))

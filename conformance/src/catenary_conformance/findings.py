@@ -69,19 +69,19 @@ def findings_of(run: Run, cases: Sequence[CaseResult], known_digest: bytes = b""
     )
 
 
-def joined(lanes: Sequence[Findings], plan: Plan) -> Findings:
+def joined(lanes: Sequence[Findings], budget: float) -> Findings:
     """What several lanes of a run found out; of the target itself, what the first one saw.
 
     Args:
         lanes: at least one.
-        plan: of the whole run.
+        budget: of the whole run, in seconds.
     """
     codes: collections.Counter[tuple[str, grpc.StatusCode]] = collections.Counter()
     for each in lanes:
         codes.update(each.codes)
     return dataclasses.replace(
         lanes[0],
-        plan=plan,
+        plan=dataclasses.replace(lanes[0].plan, budget=budget),
         nonce=",".join(each.nonce for each in lanes),
         start_time=min(each.start_time for each in lanes),
         codes=codes,

@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--low-token", metavar="TOKEN", default="", help="token with the scope discovery.read alone")
     group.addoption("--service-alias", metavar="NAME", default="", help="service that has all RPCs of catenary.v1")
     group.addoption("--profile", default="", help="core, train, infer, telemetry or full; by default what is claimed")
-    group.addoption("--budget", metavar="SECONDS", type=float, default=60.0, help="time that the run may take")
+    group.addoption("--budget", metavar="SECONDS", type=float, default=60.0, help="when slow and random cases stop")
     group.addoption("--time-factor", metavar="F", type=float, default=1.0, help="what every deadline is multiplied by")
     group.addoption("--seed", metavar="N", type=int, default=0, help="seed of everything drawn at random")
     group.addoption(
@@ -123,5 +123,7 @@ def _plan(config: pytest.Config) -> Plan:
         budget=config.getoption("--budget"),
         seed=config.getoption("--seed"),
         destructive=config.getoption("--destructive"),
+        plugin=config.getoption("--plugin"),
+        near=config.getoption("--near"),
         only=tuple(config.getoption("--only")),
     )

@@ -82,6 +82,12 @@ class Recorder:
             self._calls, self._examples_from, self.answers = [], None, []
             self.touched.setdefault(name, set())
 
+    def recall(self, calls: Sequence[CallRecord]) -> None:
+        """Count calls that were made for several cases among those of the present one, before its own."""
+        with self._lock:
+            known = {id(each) for each in self._calls}
+            self._calls[:0] = [each for each in calls if id(each) not in known]
+
     def begin_example(self) -> None:
         """Start another example of the case: forget the calls of the one before, but not those that prepared all."""
         with self._lock:

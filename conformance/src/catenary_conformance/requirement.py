@@ -12,6 +12,7 @@ MARKERS = (
     "slow: takes long; of the conformance suite: more than about two seconds, runs last, while the budget lasts",
     "needs_two_tenants: needs the token of a second principal",
     "needs_gpu: needs a target with an accelerator",
+    "each_rule: one of a case for each rule of the contract, of which the budget leaves out none",
     "alone: looks at what the callers of a target share, or fills it; no other case runs meanwhile",
 )
 """The marks of cases and what they mean."""
@@ -38,6 +39,7 @@ slow = pytest.mark.slow
 needs_two_tenants = pytest.mark.needs_two_tenants
 needs_gpu = pytest.mark.needs_gpu
 alone = pytest.mark.alone
+each_rule = pytest.mark.each_rule
 
 
 def requirement_ids(item: pytest.Item) -> tuple[str, ...]:
@@ -50,3 +52,15 @@ def capability_names(item: pytest.Item) -> tuple[str, ...]:
     """The capabilities that a collected case needs by its own word."""
     found = [str(each) for mark in item.iter_markers("capability") for each in mark.args]
     return tuple(dict.fromkeys(found))
+
+
+def is_random(item: pytest.Item) -> bool:
+    """Whether Hypothesis draws the examples of a case."""
+    return bool(getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
+
+
+def is_enumerated(item: pytest.Item) -> bool:
+    """Whether a case belongs to a list that is tried as a whole, however long it takes."""
+    if item.get_closest_marker("each_rule") is not None:
+        return True
+    return item.get_closest_marker("slow") is None and not is_random(item)

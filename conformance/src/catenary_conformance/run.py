@@ -10,7 +10,7 @@ import grpc
 
 from catenary_conformance.contract import Contract
 from catenary_conformance.janitor import Janitor
-from catenary_conformance.requirement import capability_names, requirement_ids
+from catenary_conformance.requirement import capability_names, is_enumerated, requirement_ids
 from catenary_conformance.skipping import SkipReason
 from catenary_conformance.target import Settings, Target, TargetUnreachable
 
@@ -40,11 +40,20 @@ class Plan:
     profile: str = ""
     """Name of a profile; empty for whatever the target claims."""
     budget: float = 60.0
-    """Seconds that the run may take."""
+    """Seconds after which cases that take long or draw at random are left out."""
     seed: int = 0
     destructive: bool = False
+    plugin: str = ""
+    """Plugin that sessions of the target may load."""
+    near: str = ""
+    """The target's Unix socket."""
     only: tuple[str, ...] = ()
     """Ids of requirements, areas of them or parts of names of cases; empty for all."""
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Names of the options that were given, of those without which something cannot be reached."""
+        return frozenset(name for name in ("plugin", "near") if getattr(self, name))
 
     def wants(self, name: str, requirement_ids: tuple[str, ...]) -> bool:
         """Whether a case is among those that are tried."""
@@ -162,7 +171,7 @@ class Run:
         """Why a case is not tried by the choice of whoever runs the suite."""
         if item.get_closest_marker("destructive") and not self.plan.destructive:
             return SkipReason.DESTRUCTIVE, "it can take the target down or fill it up; --destructive tries it"
-        if self.seconds_left <= 0:
+        if self.seconds_left <= 0 and not is_enumerated(item):
             return SkipReason.BUDGET, f"the {self.plan.budget:.0f} s are used up; --budget gives more"
         return None
 

@@ -1,4 +1,7 @@
-"""Codes that an RPC declares and no test can bring about, each with its reason: a reviewed list, kept short."""
+"""Codes that an RPC declares and no test can bring about, each with its reason: a reviewed list, kept short.
+
+And those that only a run with a certain option brings about.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,33 @@ from typing import TYPE_CHECKING
 import grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 FILE = "unreachable.toml"
 
 
 def unreachable() -> Mapping[tuple[str, grpc.StatusCode], str]:
     """Reasons by RPC path and code, from `unreachable.toml` (tables `[[unreachable]]` with `rpc`, `code`, `reason`)."""
+    return {(_path(each["rpc"]), grpc.StatusCode[each["code"]]): each["reason"] for each in _entries("unreachable")}
+
+
+def unreachable_without(options: Container[str]) -> Mapping[tuple[str, grpc.StatusCode], str]:
+    """Reasons of what a run with these options alone cannot reach (tables `[[without]]`, with `option` besides).
+
+    Args:
+        options: names of those that were given, such as `plugin`.
+    """
+    return {
+        (_path(each["rpc"]), grpc.StatusCode[each["code"]]): each["reason"]
+        for each in _entries("without")
+        if each["option"] not in options
+    }
+
+
+def _entries(table: str) -> list[dict[str, str]]:
     file = importlib.resources.files("catenary_conformance").joinpath(FILE)
-    if not file.is_file():
-        return {}
-    entries = tomllib.loads(file.read_text(encoding="utf-8")).get("unreachable", [])
-    return {(_path(each["rpc"]), grpc.StatusCode[each["code"]]): each["reason"] for each in entries}
+    found: list[dict[str, str]] = tomllib.loads(file.read_text(encoding="utf-8")).get(table, [])
+    return found
 
 
 def _path(name: str) -> str:

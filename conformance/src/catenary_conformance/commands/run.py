@@ -6,34 +6,35 @@ import contextlib
 import datetime as dt
 import os
 import secrets
+import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 import pytest
 from rich.console import Console
 
 from catenary_conformance.commands.options import FILE, Duration, reaching_options
-from catenary_conformance.conclusion import INTERRUPTED, UNREACHABLE, USAGE, concluded
+from catenary_conformance.conclusion import INTERRUPTED, NOT_CONFORMANT, UNREACHABLE, USAGE, concluded
 from catenary_conformance.contract import Contract
 from catenary_conformance.display import Display, summarise
 from catenary_conformance.findings import joined
 from catenary_conformance.known_failing import KnownFailures, KnownFailuresError
 from catenary_conformance.lanes.starting import Lanes
 from catenary_conformance.report.writing import write
-from catenary_conformance.run import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
     from catenary_conformance.lanes.starting import Outcome
     from catenary_conformance.own_server import OwnServer
 
 PROFILES = ["core", "train", "infer", "telemetry", "full"]
 REPORT = Path("conformance-report")
-MOST_LANES = 4
+MOST_LANES = 6
 """Lanes that are taken by default, however many cores there are: a server that is its own has to share them."""
 
 
@@ -59,13 +60,18 @@ Examples:
     "--profile", default="", type=click.Choice(["", *PROFILES]), help="Capabilities to test.  [what is claimed]"
 )
 @click.option(
-    "--budget", default="60s", show_default=True, type=Duration(), help="Time that the run may take: 90s, 10m."
+    "--budget",
+    default="60s",
+    show_default=True,
+    type=Duration(),
+    help="Time after which cases that take long or draw at random are left out: 90s, 10m.",
 )
 @click.option("--seed", type=click.IntRange(0), help="Seed of everything drawn at random.  [another each time]")
 @click.option(
     "--only", multiple=True, metavar="WHAT", help="Requirement id, area, or part of a case's name; repeatable."
 )
 @click.option("--known-failing", type=FILE, help="List of known failures (TOML).")
+@click.option("--complete", is_flag=True, help="Fail also when something was not tried, not reached or left behind.")
 @click.option("--destructive", is_flag=True, help="Also what can take the target down or fill it up.")
 @click.option("--trainrun", default="", metavar="NAME", help="Train run with losses.  [one that the target lists]")
 @click.option("--plugin", default="", metavar="NAME", help="Plugin that sessions of the target may load.")
@@ -74,7 +80,7 @@ Examples:
     "--lanes",
     "count",
     type=click.IntRange(1, 16),
-    help="Cases at once, without HOST:PORT.  [one for each core, at most 4]",
+    help="Cases at once, without HOST:PORT.  [two more than cores, at most 6]",
 )
 @click.option(
     "--report",
@@ -92,6 +98,7 @@ def run(
     seed: int | None,
     count: int | None,
     budget: float,
+    complete: bool,
     **options: Any,  # noqa: ANN401 - each has its option's type
 ) -> int:
     """Test the server at HOST:PORT; without one, a `catenary serve` of its own, with two tenants.
@@ -106,9 +113,13 @@ def run(
         raise click.UsageError("cases run at once only on a server that the run starts, with principals for each lane")
     options["seed"] = secrets.randbelow(1 << 32) if seed is None else seed
     options["destructive"] |= not reached  # a server of its own may be filled up
-    plan = _checked(options, budget)
+    try:
+        KnownFailures.read(options["known_failing"])
+    except KnownFailuresError as error:
+        raise click.UsageError(str(error)) from error  # once, not by each lane
     count = 1 if reached else count or _lanes()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_terminable())
         lanes = stack.enter_context(Lanes(count))
         if reached:
             mine = [{"target": reached}]
@@ -119,31 +130,26 @@ def run(
         display = Display(console)
         with display.shown():
             outcome = lanes.run(arguments, display)
-        return _ended(console, outcome, plan, folder)
+        return _ended(console, outcome, budget, folder, complete=complete)
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Within the block, who is told to terminate leaves as after Ctrl-C: with everything ended that was started."""
+    former = signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _lanes() -> int:
-    """How many lanes suit this machine."""
-    return min(os.cpu_count() or 1, MOST_LANES)
-
-
-def _checked(options: dict[str, Any], budget: float) -> Plan:
-    """What is tried; what is wrong with the options is said here, once for all lanes.
-
-    Raises:
-        UsageError: the list of known failures cannot be used.
-    """
-    try:
-        KnownFailures.read(options["known_failing"])
-    except KnownFailuresError as error:
-        raise click.UsageError(str(error)) from error
-    return Plan(
-        profile=options["profile"],
-        budget=budget,
-        seed=options["seed"],
-        destructive=options["destructive"],
-        only=options["only"],
-    )
+    """How many lanes suit this machine: two more than it has cores, since cases also wait."""
+    return min((os.cpu_count() or 1) + 2, MOST_LANES)
 
 
 @contextlib.contextmanager
@@ -184,7 +190,7 @@ def _arguments(options: dict[str, Any]) -> list[str]:
     return found
 
 
-def _ended(console: Console, outcome: Outcome, plan: Plan, folder: Path) -> int:
+def _ended(console: Console, outcome: Outcome, budget: float, folder: Path, *, complete: bool) -> int:
     if outcome.unreachable:
         print(f"error: {outcome.unreachable}", file=sys.stderr)  # noqa: T201 - the command's result
         return UNREACHABLE
@@ -193,7 +199,9 @@ def _ended(console: Console, outcome: Outcome, plan: Plan, folder: Path) -> int:
     if outcome.status == pytest.ExitCode.USAGE_ERROR or not outcome.findings:
         return INTERRUPTED if outcome.status == pytest.ExitCode.INTERRUPTED else USAGE
     contract = Contract.load()
-    conclusion = concluded(contract, joined(outcome.findings, plan))
+    conclusion = concluded(contract, joined(outcome.findings, budget))
     write(folder, contract, conclusion.report, conclusion.cases)
     summarise(console, conclusion, folder, dt.datetime.now(dt.UTC).date())
-    return INTERRUPTED if outcome.status == pytest.ExitCode.INTERRUPTED else conclusion.exit_status
+    if outcome.status == pytest.ExitCode.INTERRUPTED:
+        return INTERRUPTED
+    return NOT_CONFORMANT if complete and not conclusion.complete else conclusion.exit_status

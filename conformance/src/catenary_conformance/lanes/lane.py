@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 
 def serve(connection: Connection) -> None:
     """What the process does: wait for the word to go, run the cases that it is given, tell what came of them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a key pressed at the terminal is for the process that started it
     signal.signal(signal.SIGTERM, _interrupted)
-    from catenary_conformance import execution, target  # noqa: F401, PLC0415 - while the target may still be starting
-    from catenary_conformance.contract import Contract  # noqa: PLC0415
-    from catenary_conformance.inprocess import run_pytest  # noqa: PLC0415
+    from catenary_conformance.inprocess import run_pytest  # noqa: PLC0415 - not in the process that starts lanes
+    from catenary_conformance.lanes import preloaded  # noqa: F401, PLC0415 - while the target may still be starting
 
-    Contract.load()
     share = Share(connection)
     try:
         word: Go = connection.recv()

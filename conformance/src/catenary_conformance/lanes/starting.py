@@ -62,7 +62,7 @@ class Lanes:
     """Lanes; within a `with` block. They prepare themselves from its beginning, and run the cases with `run`."""
 
     def __init__(self, count: int) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = _context()
         self._processes: list[Any] = []
         self._connections: list[Connection] = []
         former = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a key pressed at the terminal is this process's to hear
@@ -109,6 +109,15 @@ class Lanes:
                     for process in self._processes:
                         process.terminate()
         return hearing.outcome()
+
+
+def _context() -> Any:  # noqa: ANN401 - a context of a kind that the system has
+    """How processes are started: forked from one that has the suite in memory, where the system can do that."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["catenary_conformance.lanes.preloaded"])
+    return context
 
 
 @contextlib.contextmanager

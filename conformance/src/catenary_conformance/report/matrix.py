@@ -26,6 +26,7 @@ _MARKS = {
     6: "not applicable",
     7: "inconclusive",
 }
+UNREACHED = frozenset({report_pb2.StatusCell.REACH_NOT_REACHED, report_pb2.StatusCell.REACH_UNREACHABLE})
 _REACHES = {1: "{count}", 2: "not reached", 3: "unreachable", 4: "UNDECLARED {count}"}
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
@@ -90,6 +91,7 @@ def _tables(contract: Contract, report: Report) -> Mapping[str, Rows]:
         "Capabilities": _capabilities(report),
         "Requirements": _requirements(contract, report),
         "RPCs and status codes": _cells(report),
+        "Codes that were not reached": _unreached(report),
     }
 
 
@@ -120,6 +122,15 @@ def _cells(report: Report) -> Rows:
         by_method.setdefault(each.method_name, {})[each.code] = _REACHES[each.reach].format(count=each.seen_count)
     for name, found in by_method.items():
         rows.append([name.removeprefix("catenary."), *(found.get(code, "") for code in codes)])
+    return rows
+
+
+def _unreached(report: Report) -> Rows:
+    rows = [["RPC", "code", "why"]]
+    for each in report.status_cells:
+        if each.reach in UNREACHED:
+            why = each.unreachable_reason or "no case brought it about"
+            rows.append([each.method_name.removeprefix("catenary."), code_pb2.Code.Name(each.code), why])
     return rows
 
 

@@ -11,7 +11,7 @@ import catenary_conformance
 from catenary.conformance.v1 import report_pb2, verdict_pb2
 from catenary_conformance.contract import ANY_RPC
 from catenary_conformance.report.transcripts import transcript
-from catenary_conformance.unreachable import unreachable
+from catenary_conformance.unreachable import unreachable, unreachable_without
 from catenary_conformance.verdict import (
     CaseResult,
     RequirementResult,
@@ -132,7 +132,7 @@ def _cells(contract: Contract, findings: Findings) -> Iterator[report_pb2.Status
     """Declared codes, and OK; and every code that was seen."""
     import grpc  # noqa: PLC0415 - at run time here only
 
-    reasons, seen = unreachable(), findings.codes
+    reasons, seen = {**unreachable(), **unreachable_without(findings.plan.options)}, findings.codes
     for path, method in contract.methods.items():
         codes = {*method.codes, grpc.StatusCode.OK, *(code for each, code in seen if each == path)}
         for code in sorted(codes, key=lambda each: int(each.value[0])):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _SECONDS = 2.0
 _BUSY = 4
 """Times that a plain configuration takes now, granted besides: on a busy machine that is long as well."""
+_TRIES = 3
+"""A machine may be busy for a moment; a server that is slow is slow each time."""
 _DOUBLINGS = 40
 
 
@@ -35,9 +37,14 @@ def _doubling() -> tuple[str, ...]:
 def test_what_expands_without_measure_is_refused_within_two_seconds(
     target: Target, resolver: Resolver, overrides: tuple[str, ...]
 ) -> None:
-    plain = _seconds_of(resolver.resolve)
-    took = _seconds_of(lambda: resolver.refused(*overrides, reason="CONFIG_TOO_COMPLEX"))
-    assert took <= target.seconds(_SECONDS) + _BUSY * plain, f"it took {took:.1f} s, a plain one {plain:.1f} s"
+    tries = []
+    for _ in range(_TRIES):
+        plain = _seconds_of(resolver.resolve)
+        took = _seconds_of(lambda: resolver.refused(*overrides, reason="CONFIG_TOO_COMPLEX"))
+        if took <= target.seconds(_SECONDS) + _BUSY * plain:
+            return
+        tries.append(f"it took {took:.1f} s, a plain one {plain:.1f} s")
+    pytest.fail("; ".join(tries))
 
 
 def _seconds_of(call: Callable[[], object]) -> float:

@@ -19,4 +19,4 @@ if TYPE_CHECKING:
 @slow  # drawn at random: behind the cases that say of one requirement what is wrong
 def test_overrides_apply_as_the_model_says(target: Target, run: Run, resolver: Resolver) -> None:
     machine = functools.partial(ConfigsMachine, target, resolver.session_id, resolver.trainrun, resolver.json())
-    check_machine(machine, seed=run.plan.seed, count=3, steps=8)
+    check_machine(machine, seed=run.plan.seed, count=2, steps=6)

@@ -185,7 +185,7 @@ def test_the_id_of_a_deleted_run_is_free_and_its_log_empty(target: Target) -> No
             trainer.say(batch_data=batch(index))
         trainer.finish()
     rpcs.DELETE_RUN.ok(target, DeleteRunRequest(run_id=trainer.run_id))
-    assert not rpcs.LIST_RUNS.ok(target, ListRunsRequest(tags={"case": label})).runs
+    assert not _of(rpcs.LIST_RUNS.ok(target, ListRunsRequest(tags={"case": label})).runs, label)
     with Trainer.register(target, session_id=trainer.run_id) as again:
         assert again.registration.resume_from_sequence == 1
         again.say(status_update=CANCELLED)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from catenary_conformance.cases.validation.refusals import assert_refused
 from catenary_conformance.contract import Contract
 from catenary_conformance.intensity import examples
-from catenary_conformance.requirement import capability, requirement, slow
+from catenary_conformance.requirement import capability, each_rule, requirement, slow
 from catenary_conformance.strategies.near_miss import near_misses
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ RULES = [
 ]
 
 
+@each_rule
 @requirement("CAT-ERR-001")
 @pytest.mark.parametrize(("method", "rule"), RULES)
 @examples(1, shrink=False)

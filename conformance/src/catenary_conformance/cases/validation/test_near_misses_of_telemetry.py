@@ -13,7 +13,7 @@ from catenary.v1 import error_pb2
 from catenary_conformance.answer import WrongAnswer
 from catenary_conformance.contract import Contract
 from catenary_conformance.intensity import examples
-from catenary_conformance.requirement import capability, requirement
+from catenary_conformance.requirement import capability, each_rule, requirement
 from catenary_conformance.strategies.near_miss import near_misses
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ RULES = [
 REASONS = frozenset({error_pb2.ERROR_REASON_FIELD_INVALID, error_pb2.ERROR_REASON_IMAGE_INVALID})
 
 
+@each_rule
 @requirement("CAT-ERR-001")
 @capability("telemetry")
 @pytest.mark.parametrize("rule", RULES)
