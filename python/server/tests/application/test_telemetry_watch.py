@@ -19,6 +19,8 @@ from catenary_server.transport.interceptors.rules import FieldRules
 class SlowStore:
     """A store, and a log in it, that says only by hand what is written."""
 
+    written = 0
+
     async def open(self, *_: object) -> Any:
         return self
 

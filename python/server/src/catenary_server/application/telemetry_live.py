@@ -50,8 +50,7 @@ class LiveRun:
         state: what the log amounts to, with all that was appended, written or not.
         writer: the stream that writes to it now.
         change: held by whoever opens, closes, registers or deletes the run.
-        written, durable: positions up to which the log is in a file, and safe.
-        newest: position of the newest entry of each kind that is written.
+        durable: position up to which the log is safe.
         last_heard: when the last message came, by the monotonic clock.
     """
 
@@ -59,8 +58,7 @@ class LiveRun:
         self.state = state
         self.writer: RunWriter | None = None
         self.change = asyncio.Lock()
-        self.written = self.durable = state.position
-        self.newest = dict(state.latest)
+        self.durable = state.position
         self.last_heard = -1e9
         self.watchers: set[asyncio.Event] = set()
         self.results: dict[str, bytes] = {}
@@ -71,7 +69,10 @@ class LiveRun:
         self._recent: collections.deque[Entry] = collections.deque()
         self._recent_bytes = 0
         self._latest_batch: Entry | None = None
-        self._unwritten: collections.deque[Entry] = collections.deque()
+        self._written = state.position
+        self._newest = dict(state.latest)
+        self._unwritten: collections.deque[tuple[int, Kind]] = collections.deque()
+        self._waiting = 0
         self._images: collections.OrderedDict[bytes, bytes] = collections.OrderedDict()
         self._pending_change: IndexChange | None = None
         self._moved = asyncio.Event()
@@ -85,6 +86,23 @@ class LiveRun:
     def size_bytes(self) -> int:
         """Bytes of the log on the disk."""
         return self._log.size_bytes if self._log is not None else self._store.size_bytes(self.state.key)
+
+    @property
+    def is_followed(self) -> bool:
+        """See `LogObserver.is_followed`."""
+        return bool(self.watchers) or self._waiting > 0
+
+    @property
+    def written(self) -> int:
+        """Position up to which the log is in a file, now: nobody was told of it unless somebody asked to be."""
+        self._catch_up()
+        return self._written
+
+    @property
+    def newest(self) -> dict[Kind, int]:
+        """Position of the newest entry of each kind that is written."""
+        self._catch_up()
+        return self._newest
 
     async def open(self) -> None:
         """Open the log for writing.
@@ -102,6 +120,7 @@ class LiveRun:
         if self._log is not None:
             log = self._log
             await log.close()
+            self._catch_up()
             self._log = None
             self._recent.clear()
             self._recent_bytes = 0
@@ -138,10 +157,7 @@ class LiveRun:
 
     def on_written(self, position: int) -> None:
         """See `LogObserver.on_written`."""
-        self.written = max(self.written, position)
-        while self._unwritten and self._unwritten[0].position <= position:
-            entry = self._unwritten.popleft()
-            self.newest[entry.kind] = entry.position
+        self._note_written(position)
         self._move()
         self.wake()
 
@@ -245,10 +261,24 @@ class LiveRun:
         Raises:
             Failure: if the disk failed before.
         """
-        while not reached():
-            if self.failure is not None:
-                raise self.failure
-            await self._moved.wait()
+        self._waiting += 1  # before the first look: what is written from now on is told
+        try:
+            while not reached():
+                if self.failure is not None:
+                    raise self.failure
+                await self._moved.wait()
+        finally:
+            self._waiting -= 1
+
+    def _catch_up(self) -> None:
+        if self._log is not None:
+            self._note_written(self._log.written)
+
+    def _note_written(self, position: int) -> None:
+        self._written = max(self._written, position)
+        while self._unwritten and self._unwritten[0][0] <= position:
+            place, kind = self._unwritten.popleft()
+            self._newest[kind] = place
 
     def _move(self) -> None:
         """Let everyone go who waits for a position; who is not there yet waits for the next move."""
@@ -264,7 +294,7 @@ class LiveRun:
         return IndexChange(self.state.key, self.state.position, 0, "")
 
     def _remember(self, entry: Entry) -> None:
-        self._unwritten.append(entry)
+        self._unwritten.append((entry.position, entry.kind))
         if entry.kind is Kind.IMAGE_BATCH:
             self._latest_batch = entry
         if not self.watchers:

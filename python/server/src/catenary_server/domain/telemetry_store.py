@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 class LogObserver(Protocol):
     """Learns what becomes of what it appended, on the event loop."""
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether to call `on_written`; asked in any thread, after each time that `RunLog.written` rose."""
+        ...
+
     def on_written(self, position: int) -> None:
         """Everything up to this position can be read, and outlives a crash of this process."""
         ...
@@ -31,6 +36,11 @@ class LogObserver(Protocol):
 
 class RunLog(Protocol):
     """The log of one run, open for writing. Positions rise by one."""
+
+    @property
+    def written(self) -> int:
+        """Everything up to this position can be read; 0 before the first entry since it was opened."""
+        ...
 
     @property
     def size_bytes(self) -> int:

@@ -25,6 +25,7 @@ class Watcher:
 
     def __init__(self) -> None:
         self.written = self.durable = 0
+        self.is_followed = True
         self.failure: Failure | None = None
         self._changed = asyncio.Event()
 
@@ -57,6 +58,19 @@ async def store(tmp_path: Path) -> AsyncIterator[LocalTelemetryStore]:
 
 def entry(position: int, payload: bytes = b"x" * 80) -> Entry:
     return Entry(position, Kind.BATCH, position * 1_000_000, payload)
+
+
+async def test_nobody_is_told_of_what_is_written_who_does_not_follow(store: LocalTelemetryStore) -> None:
+    watcher = Watcher()
+    watcher.is_followed = False
+    log = await store.open("run.1", watcher)
+    log.append(entry(1))
+    await watcher.until(lambda: watcher.durable == 1)
+    assert (log.written, watcher.written) == (1, 0)
+    watcher.is_followed = True
+    log.append(entry(2))
+    await watcher.until(lambda: watcher.written == 2)
+    await log.close()
 
 
 async def test_entries_are_written_then_durable_then_readable(store: LocalTelemetryStore) -> None:

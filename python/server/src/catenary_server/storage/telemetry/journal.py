@@ -125,6 +125,8 @@ class JournalLog:
         self._log = log
         self._observer = observer
         self._failed = False
+        self.written = 0
+        """See `RunLog.written`."""
         self._released = asyncio.Event()
         log.on_durable = lambda position: journal.tell(lambda: observer.on_durable(position))
         log.on_failure = lambda error: journal.tell(lambda: self._fail(error))
@@ -176,8 +178,9 @@ class JournalLog:
             failure = log_failure(error)
             self._journal.tell(lambda: self._observer.on_failed(failure))
             return
-        last = entries[-1].position
-        self._journal.tell(lambda: self._observer.on_written(last))
+        self.written = last = entries[-1].position
+        if self._observer.is_followed:  # waking the loop for each entry costs more than writing it
+            self._journal.tell(lambda: self._observer.on_written(last))
 
     def release(self) -> None:
         """Close the log, in the writing thread."""
