@@ -12,6 +12,7 @@ from catenary_conformance.commands.compare import diff, replay
 from catenary_conformance.commands.look import list_requirements, show
 from catenary_conformance.commands.mutants import mutants
 from catenary_conformance.commands.run import run
+from catenary_conformance.commands.steadiness import steadiness
 from catenary_conformance.conclusion import INTERRUPTED, USAGE
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def completion(shell: str) -> None:
     click.echo(kind(conformance, {}, "catenary-conformance", "_CATENARY_CONFORMANCE_COMPLETE").source())
 
 
-for _command in (run, list_requirements, show, replay, diff, mutants):
+for _command in (run, list_requirements, show, replay, diff, mutants, steadiness):
     conformance.add_command(_command)
 
 
