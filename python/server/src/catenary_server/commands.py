@@ -159,6 +159,12 @@ def default_configs() -> tuple[Path, ...]:
     type=click.IntRange(256),
     help="Most private memory of a session's process, in MiB; accelerators and payloads are not in it.  [no bound]",
 )
+@click.option(
+    "--front-end-cores",
+    type=click.IntRange(0),
+    help="Cores that training leaves to the rest of the server, so that it does not slow the inferences of others; "
+    "0 divides nothing.  [default: one of eight, at least one]",
+)
 @click.option("--max-sessions", default=1000, show_default=True, type=click.IntRange(1), help="Sessions open at once.")
 @click.option(
     "--max-sessions-per-principal",
@@ -314,6 +320,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         unix_socket=None if options["unix_socket"] is None else options["unix_socket"].absolute(),
         sessions=limits,
         worker_memory=None if options["worker_memory"] is None else options["worker_memory"] * MEBIBYTE,
+        front_end_cores=options["front_end_cores"],
         plugins=_allowances(options["plugins"]),
         calls=CallLimits(
             calls=options["max_calls"],

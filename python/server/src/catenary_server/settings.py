@@ -65,6 +65,7 @@ class Settings:
         telemetry: where and how runs are stored; None takes no telemetry.
         only_telemetry: whether that is all that is served.
         worker_memory: most private memory of a session's process; None: no bound.
+        front_end_cores: cores that training leaves to the front end; None: one of eight, at least one; 0: none.
     """
 
     host: str = "127.0.0.1"
@@ -85,6 +86,7 @@ class Settings:
     unix_socket: Path | None = None
     sessions: SessionLimits = dataclasses.field(default_factory=SessionLimits)
     worker_memory: int | None = None
+    front_end_cores: int | None = None
     plugins: tuple[Allowance, ...] = ()
     calls: CallLimits = dataclasses.field(default_factory=CallLimits)
     telemetry: TelemetrySettings | None = None

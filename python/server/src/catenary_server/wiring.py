@@ -66,7 +66,11 @@ async def _serve(settings: Settings, access: Access) -> None:
 async def _serve_until(
     stop: asyncio.Event, settings: Settings, access: Access, telemetry: TelemetryParts | None
 ) -> None:
-    runtime = ProcessRuntime(preload=(COMPOSITION_MODULE, PICTURE_MODULE), memory_bytes=settings.worker_memory)
+    runtime = ProcessRuntime(
+        preload=(COMPOSITION_MODULE, PICTURE_MODULE),
+        memory_bytes=settings.worker_memory,
+        front_end_cores=settings.front_end_cores,
+    )
     catalog = await runtime.start()
     try:
         services = _services(settings, runtime, catalog, telemetry)

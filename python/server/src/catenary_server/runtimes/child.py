@@ -63,7 +63,7 @@ def run(connection: socket.socket, engine: str, device: str, retained_bytes: int
 
     line.answer(STARTED, "build_engine", build)
     if built:
-        Service(line, built[0]).serve()
+        Service(line, built[0], confines).serve()
 
 
 class Service:
@@ -72,11 +72,13 @@ class Service:
     Args:
         line: where requests come from.
         engine: what answers them.
+        confines: where runs may compute.
     """
 
-    def __init__(self, line: Line, engine: Engine) -> None:
+    def __init__(self, line: Line, engine: Engine, confines: Confines) -> None:
         self._line = line
         self._engine = engine
+        self._confines = confines
         self._runs: dict[int, Run] = {}
         self._waiting: set[int] = set()
         self._training: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
@@ -137,6 +139,7 @@ class Service:
         return bool(runs)
 
     def _train(self) -> None:
+        self._confines.enter_training()
         while (request := self._training.get()) is not None:
             self._line.answer(request.call, request.method, functools.partial(self._perform, request))
 

@@ -8,6 +8,8 @@ import resource
 import tempfile
 from pathlib import Path
 
+from catenary_server.runtimes.cores import confine_thread
+
 OPEN_FILES = 4096
 """Most descriptors of a worker; its loading processes have as many each."""
 
@@ -22,6 +24,8 @@ class Confines:
 
     folder: str
     memory_bytes: int | None = None
+    training_cores: frozenset[int] | None = None
+    """Where phases of training and evaluations compute; None: on every core."""
 
     def enter(self) -> None:
         """Work in the folder, keep scratch files there, and take the limits, which no code of a pipeline can undo."""
@@ -32,6 +36,11 @@ class Confines:
         _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
         if self.memory_bytes is not None:
             _limit(resource.RLIMIT_DATA, self.memory_bytes)
+
+    def enter_training(self) -> None:
+        """Keep to the cores of training: to be called in the thread that trains."""
+        if self.training_cores is not None:
+            confine_thread(self.training_cores)
 
 
 def _limit(which: int, wanted: int) -> None:

@@ -7,6 +7,7 @@ import atexit
 import collections
 import contextlib
 import multiprocessing
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import forkserver
@@ -16,6 +17,7 @@ from catenary_server.domain.failure import Failure, Reason
 from catenary_server.runtimes import child
 from catenary_server.runtimes.blocks import IncomingBlocks, OutgoingBlocks
 from catenary_server.runtimes.confines import Confines
+from catenary_server.runtimes.cores import FrontEndCores, Shares
 from catenary_server.runtimes.device_choice import choose_device
 from catenary_server.runtimes.environment import scrubbed_environment
 from catenary_server.runtimes.frames import RETAINED_BYTES, Framing
@@ -59,6 +61,7 @@ class ProcessRuntime:
         retained_bytes: free shared memory that each side of each worker keeps for the next large payload.
         memory_bytes: most private memory of a worker; None: no bound.
         patience_seconds: how long a worker may stand still while someone waits for it, before it is ended as hung.
+        front_end_cores: cores that training leaves to this process; None: one of eight, at least one; 0: none.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class ProcessRuntime:
         retained_bytes: int = RETAINED_BYTES,
         memory_bytes: int | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
+        front_end_cores: int | None = None,
     ) -> None:
         self._engine = engine
         engine_modules = (*(PRELOAD if engine == ENGINE else ()), engine.partition(":")[0])
@@ -78,6 +82,7 @@ class ProcessRuntime:
         self._retained_bytes = retained_bytes
         self._memory_bytes = memory_bytes
         self._patience_seconds = patience_seconds
+        self._cores = FrontEndCores(Shares.of(os.sched_getaffinity(0), front_end_cores))
         self._folders: WorkFolders | None = None
         self._watching: asyncio.Task[None] | None = None
         self._processes = ThreadPoolExecutor(1, thread_name_prefix="worker-processes")
@@ -166,7 +171,7 @@ class ProcessRuntime:
         assert self._folders is not None  # noqa: S101 - `start` made them
         folder = await asyncio.to_thread(self._folders.make)
         ours, theirs = socket.socketpair()
-        confines = Confines(str(folder), self._memory_bytes)
+        confines = Confines(str(folder), self._memory_bytes, self._cores.shares.training)
         arguments = (theirs, self._engine, device, self._retained_bytes, confines)
         process = self._context.Process(target=child.run, args=arguments, name="catenary-worker")
         try:
@@ -185,6 +190,7 @@ class ProcessRuntime:
             ),
             processes=self._processes,
             copies=self._copies,
+            cores=self._cores,
             on_gone=self._forget,
         )
         self._workers[worker] = device

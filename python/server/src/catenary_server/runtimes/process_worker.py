@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from catenary_server.domain.tensor import Tensor
     from catenary_server.domain.training import EvaluationJob, Stage, TrainingJob
     from catenary_server.runtimes.blocks import Block
+    from catenary_server.runtimes.cores import FrontEndCores
     from catenary_server.runtimes.frames import Framing
     from catenary_server.runtimes.messages import Answer, Final, Message
 
@@ -65,6 +66,7 @@ class ProcessWorker:
         framing: packs and unpacks messages of this connection.
         processes: the one thread that touches process objects.
         copies: threads that copy large payloads.
+        cores: those of the front end while a run goes on.
         on_gone: called once on the loop when the process is gone, for whatever reason.
     """
 
@@ -76,11 +78,13 @@ class ProcessWorker:
         framing: Framing,
         processes: Executor,
         copies: Executor,
+        cores: FrontEndCores,
         on_gone: Callable[[ProcessWorker], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._framing = framing
         self._copies = copies
+        self._cores = cores
         self._on_gone = on_gone
         self._calls = Calls()
         self._started = self._calls.expect(STARTED)
@@ -259,11 +263,12 @@ class ProcessWorker:
         self._channel.send(parcel)
         taken = 0
         try:
-            while isinstance(answer := await answers.get(), Report):
-                yield answer.progress
-                taken += 1
-                if taken % _CREDIT_STEP == 0:
-                    self._post(Credit(call, _CREDIT_STEP))
+            with self._cores.while_training():
+                while isinstance(answer := await answers.get(), Report):
+                    yield answer.progress
+                    taken += 1
+                    if taken % _CREDIT_STEP == 0:
+                        self._post(Credit(call, _CREDIT_STEP))
             yield cast("str", value_of(answer))
         finally:
             if self._calls.withdraw(call):
