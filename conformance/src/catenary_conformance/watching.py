@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from catenary.telemetry.v1 import run_request_pb2, watch_pb2
 from catenary_conformance import rpcs
-from catenary_conformance.target import DEFAULT
+from catenary_conformance.presuming import presuming
+from catenary_conformance.target import CALL_SECONDS, DEFAULT
 
 if TYPE_CHECKING:
     from catenary.telemetry.v1.run_pb2 import Run
@@ -21,8 +22,25 @@ def watch(target: Target, run_id: str, *, token: Token = DEFAULT, **fields: Any)
 
 
 def watched(target: Target, run_id: str, **fields: Any) -> list[watch_pb2.WatchRunResponse]:  # noqa: ANN401 - of the message
-    """Everything that a watch of a run that has ended tells."""
-    return rpcs.WATCH_RUN.all(target, watch_pb2.WatchRunRequest(run_id=run_id, **fields))
+    """Everything that a watch of a run that has ended tells.
+
+    Raises:
+        AssertionError: it is not of the form that every watch has; the failure blames what is broken.
+    """
+    with watch(target, run_id, **fields) as viewer:
+        while (message := viewer.receive()) is not None and not message.HasField("run_ended"):
+            pass
+        with presuming("CAT-TEL-032"):
+            assert viewer.receive(CALL_SECONDS) is None, "something came behind the end of the training"
+            viewer.end().expect_ok()
+            assert events(viewer.received)[-1] == "run_ended", "the watch ended before the training"
+        told: list[watch_pb2.WatchRunResponse] = list(viewer.received)
+    sequences = [each.sequence for each in told[1:-1]]
+    with presuming("CAT-TEL-027"):
+        assert events(told).index("snapshot") == 0, "the watch does not begin with a snapshot"
+        assert events(told).count("snapshot") == 1, "there is another snapshot"
+        assert sequences == sorted(set(sequences)), "an event came twice or out of order"
+    return told
 
 
 def events(messages: list[watch_pb2.WatchRunResponse]) -> list[str]:

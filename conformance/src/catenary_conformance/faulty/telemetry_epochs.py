@@ -12,7 +12,7 @@ from catenary_conformance.faulty.behaviours import (
 )
 from catenary_conformance.faulty.exchange import (
     ABORTED,
-    NOT_FOUND,
+    FAILED_PRECONDITION,
     UNAVAILABLE,
     Answer,
     refusal,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from catenary_conformance.faulty.exchange import Exchange, Fields, Forward
     from catenary_conformance.faulty.stand import Stand
 
+_INVALID_SESSION = 1  # code of an error in band
 _STREAM, _REGISTER = "StreamTelemetry", "RegisterTrainingSession"
 
 
@@ -76,10 +77,10 @@ def superseded(stand: Stand) -> object:
 MUTANTS = (
     mutant(
         "TEL-017",
-        "unregistered-is-missing",
+        "unregistered-is-stale",
         _STREAM,
-        "A run that nobody registered is called not found.",
-        says("RUN_NOT_REGISTERED", instead=refusal(NOT_FOUND, "RUN_NOT_FOUND")),
+        "A writer of a run that nobody registered is called stale.",
+        says("RUN_NOT_REGISTERED", instead=refusal(FAILED_PRECONDITION, "STALE_EPOCH")),
         strangers,
     ),
     mutant(
@@ -87,7 +88,7 @@ MUTANTS = (
         "says-nothing-in-band",
         _STREAM,
         "A writer without numbers is not told in band that the run is not registered.",
-        relays(lambda _, messages: (each for each in messages if not each.HasField("error"))),
+        relays(lambda _, messages: (each for each in messages if each.error.code != _INVALID_SESSION)),
         strangers,
     ),
     mutant(

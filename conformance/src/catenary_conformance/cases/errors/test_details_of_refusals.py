@@ -33,7 +33,7 @@ def test_a_refusal_has_a_reason_with_its_code(target: Target, contract: Contract
     assert contract.reasons[answer.reason].code is answer.code, f"the reason goes with another code: {answer}"
 
 
-@requirement("CAT-ERR-005")
+@requirement("CAT-ERR-001")
 @every_method(lambda method: not method.client_streaming)
 def test_a_refusal_for_a_field_names_it(target: Target, contract: Contract, method: Method) -> None:
     answer = target.call(method.path, REQUESTS["an empty message"], timeout=20.0)

@@ -8,10 +8,11 @@ import grpc
 import pytest
 
 from catenary_conformance.every import every_method
+from catenary_conformance.presuming import presuming
 from catenary_conformance.requirement import requirement
 
 if TYPE_CHECKING:
-    from catenary_conformance.contract import Method
+    from catenary_conformance.contract import Contract, Method
     from catenary_conformance.target import Target
 
 MALFORMED = {
@@ -26,6 +27,12 @@ MALFORMED = {
 @requirement("CAT-ERR-003")
 @pytest.mark.parametrize("kind", MALFORMED)
 @every_method()
-def test_bytes_that_are_no_message_are_refused(target: Target, method: Method, kind: str) -> None:
+def test_bytes_that_are_no_message_are_refused(target: Target, contract: Contract, method: Method, kind: str) -> None:
     answer = target.call(method.path, MALFORMED[kind])
+    reason = contract.reasons.get(answer.reason)
+    with presuming("CAT-ERR-005"):
+        assert reason is None or reason.code is answer.code, f"the reason goes with another code: {answer}"
+    answer.expect(grpc.StatusCode.INVALID_ARGUMENT)
+    with presuming("CAT-ERR-005"):
+        assert reason is not None, f"the contract has no such reason: {answer}"
     answer.expect(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_MESSAGE")

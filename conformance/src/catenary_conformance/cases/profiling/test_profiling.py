@@ -18,6 +18,7 @@ from catenary.v1.profiling_service_pb2 import (
 from catenary.v1.training_pb2 import TRAINER_TYPE_GRADIENT, TRAINER_TYPE_STATISTICAL
 from catenary.v1.training_requests_pb2 import EvaluateRequest, TrainRequest
 from catenary_conformance import rpcs
+from catenary_conformance.presuming import presuming
 from catenary_conformance.requirement import capability, requirement
 from catenary_conformance.running import running
 
@@ -124,13 +125,17 @@ def test_there_is_one_consistent_entry_for_each_node_and_stage_in_graph_order(
         rpcs.EVALUATE.all(target, EvaluateRequest(session_id=session_id, stage=EXECUTION_STAGE_VALIDATE))
     entries = _summary(target, session_id)
     keys = [(each.node_name, each.stage) for each in entries]
-    assert len(set(keys)) == len(keys), "a node and stage come twice"
+    with presuming("CAT-PRF-007"):
+        assert len(set(keys)) == len(keys), "a node and stage come twice"
     assert {EXECUTION_STAGE_TRAIN, EXECUTION_STAGE_INFERENCE} <= {stage for _, stage in keys}
-    for each in entries:
-        _consistent(each)
+    with presuming("CAT-PRF-009"):
+        for each in entries:
+            _consistent(each)
     for stage in {stage for _, stage in keys}:
-        assert _summary(target, session_id, stage) == [each for each in entries if each.stage == stage]
-        _in_graph_order(workload, [name for name, of in keys if of == stage])
+        with presuming("CAT-PRF-008"):
+            assert _summary(target, session_id, stage) == [each for each in entries if each.stage == stage]
+        with presuming("CAT-PRF-007"):
+            _in_graph_order(workload, [name for name, of in keys if of == stage])
 
 
 def _consistent(entry: NodeProfilingStats) -> None:

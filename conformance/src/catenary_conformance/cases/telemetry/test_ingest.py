@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from catenary.telemetry.v1.metric_query_pb2 import QueryMetricsRequest
 from catenary.telemetry.v1.telemetry_pb2 import PAYLOAD_CLASS_IMAGE_BATCH, Gap
 from catenary_conformance import rpcs
 from catenary_conformance.requirement import requirement
@@ -26,9 +27,10 @@ def test_what_was_acknowledged_as_durable_is_in_the_log_once(target: Target) -> 
             trainer.say(**samples(float(index), first_step=index))
         trainer.until_durable()
         trainer.finish()
-        told = watched(target, trainer.run_id, after_sequence=0)
-        assert [each.batch_idx for each in records(told, "batch_data")] == list(range(20))
-        assert [each.value for said in records(told, "metric_batch") for each in said.samples] == list(range(20))
+        assert _indices(target, trainer.run_id) == list(range(20))
+        query = QueryMetricsRequest(run_id=trainer.run_id, metric_names=["loss"], max_points=100)
+        (series,) = rpcs.QUERY_METRICS.ok(target, query).series
+        assert list(series.minimums) == list(range(20))
 
 
 @requirement("CAT-TEL-007", "CAT-TEL-004")

@@ -10,7 +10,7 @@ from catenary.telemetry.v1 import telemetry_pb2
 from catenary.telemetry.v1.training_pb2 import TRAINING_STATUS_COMPLETED
 from catenary_conformance import rpcs
 from catenary_conformance.requirement import needs_two_tenants, requirement
-from catenary_conformance.trainer import RUNNING, Trainer, batch, samples
+from catenary_conformance.trainer import COMPLETED, RUNNING, Trainer, batch, samples
 from catenary_conformance.watching import events, next_event, next_record, records, watch, watched
 
 if TYPE_CHECKING:
@@ -112,7 +112,9 @@ def test_a_viewer_that_does_not_read_delays_neither_the_training_nor_another_vie
             trainer.until_durable()
             while next_record(reading, "batch_data").batch_idx < 159:
                 pass
-            trainer.finish()
+            trainer.say(status_update=RUNNING)
+            trainer.say(status_update=COMPLETED)
+            trainer.half_close().expect_ok()
             idle.end().expect_ok()
             assert [each.batch_idx for each in records(idle.received, "batch_data")][-1] == 159
 
