@@ -1,7 +1,7 @@
 /** How long to wait before the next attempt to connect. */
 
 const FIRST_MS = 50;
-const VISIBLE_CAP_MS = 200;
+const VISIBLE_CAP_MS = 150;
 const HIDDEN_CAP_MS = 5_000;
 const PATIENT_AFTER = 1_500;
 const PATIENT_CAP_MS = 1_000;
