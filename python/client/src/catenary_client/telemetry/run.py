@@ -235,12 +235,12 @@ class Run:
         """
         if self._inert:
             return not self._control.stopped
-        self.step_count = self.step_count + 1 if step is None else step
+        self.step_count = step = self.step_count + 1 if step is None else step
         index = self._batch_index if batch_idx is None else batch_idx
         self._batch_index = index + 1
-        place = (self.epoch if epoch is None else epoch, index, self.step_count)
-        tiles = 0 if self.step_count % self._image_every else self._tiles
-        batch = take_batch(*place, loss, accuracy, images, predictions, ground_truth, batch_size, tiles)
+        number = self.epoch if epoch is None else epoch
+        tiles = 0 if step % self._image_every else self._tiles
+        batch = take_batch(number, index, step, loss, accuracy, images, predictions, ground_truth, batch_size, tiles)
         if not batch.tiles or not self._ring.put_images(batch):
             self._ring.put_without_images(batch)
         # Each call costs a training whose caches are cold some microseconds: mostly there is nothing to do.
