@@ -1,11 +1,9 @@
 /**
- * Shows batches as they come: decodes one at a time, draws one with each frame of the screen, and says when a batch is
- * done with.
+ * Shows the newest batch that came: decodes one at a time, draws with the screen, and says when a batch is done with.
  *
- * Batches come unevenly and are drawn evenly: a few wait decoded, so that of two that come within one frame the second is
- * drawn with the next, and one that is late is not missed. Behind them waits one more, whose place a newer one takes: so
- * what is shown is never older than that, however slow the machine. Where batches have waited without need for a while,
- * one is left out, and what is shown is newer from then on.
+ * A batch that comes while another is decoded, or waits for the screen, waits too; a newer one takes its place. So what
+ * is shown is never older than that, however slow the machine, nothing is decoded that is not drawn, and of two batches
+ * that come within one frame of the screen none is lost: the second is drawn with the next frame.
  */
 import type { BatchData } from "@catenary/contract/catenary/telemetry/v1/telemetry_pb";
 import { ImageStore } from "./image-store";
@@ -31,9 +29,6 @@ interface Ready {
 }
 
 const RATE_WINDOW_MS = 2_000;
-const MOST_READY = 2;
-/** Frames of the screen in a row with more than one batch ready: five seconds. One late batch then costs one frame. */
-const CROWDED_FRAMES = 300;
 
 type Decode = (bytes: Uint8Array, format: string, size: Size, room: Size | undefined) => Promise<Picture | undefined>;
 
@@ -47,8 +42,7 @@ export class TilePlayer {
   #size: [width: number, height: number, scale: number] | undefined;
   #next: Arrival | undefined;
   #decoding = false;
-  #ready: Ready[] = [];
-  #crowded = 0;
+  #ready: Ready | undefined;
   #shown: Ready | undefined;
   #count = 0;
   #skipped = 0;
@@ -100,14 +94,11 @@ export class TilePlayer {
 
   /** To be called with each frame of the screen: draws what is new. */
   draw(now: number): void {
-    if (this.hold) {
+    const ready = this.#ready;
+    if (ready === undefined || this.hold) {
       return;
     }
-    this.#thin();
-    const ready = this.#ready.shift();
-    if (ready === undefined) {
-      return;
-    }
+    this.#ready = undefined;
     this.#close(this.#shown);
     this.#shown = ready;
     this.#canvas?.draw(ready.view, ready.pictures);
@@ -121,8 +112,8 @@ export class TilePlayer {
   close(): void {
     this.#closed = true;
     this.#close(this.#shown);
-    this.#ready.splice(0).forEach((ready) => this.#close(ready));
-    this.#shown = this.#next = undefined;
+    this.#close(this.#ready);
+    this.#shown = this.#ready = this.#next = undefined;
   }
 
   #describe({ arrival, view }: Ready, now: number): DrawnView {
@@ -142,7 +133,7 @@ export class TilePlayer {
 
   async #decode(): Promise<void> {
     const arrival = this.#next;
-    if (arrival === undefined || this.#decoding || this.#ready.length >= MOST_READY) {
+    if (arrival === undefined || this.#decoding || this.#ready !== undefined) {
       return;
     }
     this.#decoding = true;
@@ -160,21 +151,7 @@ export class TilePlayer {
     if (this.#closed) {
       this.#close(ready);
     } else {
-      this.#ready.push(ready);
-      void this.#decode();
-    }
-  }
-
-  /** Leave one out if batches have waited longer than they had to. */
-  #thin(): void {
-    this.#crowded = this.#ready.length >= MOST_READY ? this.#crowded + 1 : 0;
-    if (this.#crowded > CROWDED_FRAMES) {
-      this.#crowded = 0;
-      const oldest = this.#ready.shift();
-      if (oldest !== undefined) {
-        this.#skip(oldest.arrival);
-        this.#close(oldest);
-      }
+      this.#ready = ready;
     }
   }
 
