@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from catenary_conformance.faulty.stand import Stand
 
 _LARGEST_PAGE = 1000
+_LARGE = 1 << 16  # bytes; what is larger is refused for its size
 _NEVER = 100.0  # seconds; longer than anybody waits
 _SOURCE = 'Traceback (most recent call last):\n  File "/srv/app/sessions.py", line 73, in get\nKeyError: none'
 
@@ -115,7 +116,8 @@ def after_a_deadline(exchange: Exchange, forward: Forward) -> Answer:
 
 def knows_every_field(exchange: Exchange, forward: Forward) -> Answer:
     """A field that the server does not know is refused."""
-    if len(UnknownFieldSet(exchange.first())):
+    request = exchange.first()
+    if len(UnknownFieldSet(request)) and request.ByteSize() < _LARGE:
         return refused(invalid(field_path="unknown"))
     return forward(exchange)
 
@@ -125,8 +127,10 @@ def once_in_a_row(exchange: Exchange, forward: Forward) -> Answer:
     content = exchange.first().SerializeToString()
     if exchange.memory.get("last") == content:
         return refused(refusal(RESOURCE_EXHAUSTED, "RATE_LIMITED"))
-    exchange.memory.put("last", content)
-    return forward(exchange)
+    contents, status = ended(forward(exchange))
+    if status.reason != "MALFORMED_MESSAGE":
+        exchange.memory.put("last", content)
+    return Answer(iter(contents), lambda: status)
 
 
 def malformed_is_empty(exchange: Exchange, forward: Forward) -> Answer:

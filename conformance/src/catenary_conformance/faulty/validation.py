@@ -65,7 +65,13 @@ def breaking(method: Method, rule: Rule) -> Witness:
 def _first(requests: SearchStrategy[Message]) -> Message:
     """The first request that is drawn; not by `find`, which describes what it found, at great length."""
     drawn: list[Message] = []
-    _SOME(hypothesis.given(requests)(drawn.append))()
+
+    @_SOME
+    @hypothesis.given(requests)
+    def draw(request: Message) -> None:
+        drawn.append(request)
+
+    draw()
     return drawn[0]
 
 
