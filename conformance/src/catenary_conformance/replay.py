@@ -6,6 +6,7 @@ id takes the id's place in the requests that follow, and the run's nonce that of
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2
 
+from catenary_conformance.containment import missing
 from catenary_conformance.conversation import NotAnswered
 
 if TYPE_CHECKING:
@@ -34,17 +36,26 @@ class Ending:
     path: str
     recorded: str
     now: str
+    missing: str = ""
+    """The first response that was recorded and did not come now, as text; empty if none is missing."""
 
     @property
     def same(self) -> bool:
-        """Whether it ended as it did."""
-        return self.recorded == self.now
+        """Whether it ended as it did, and every response came that was looked for."""
+        return self.recorded == self.now and not self.missing
 
 
-def replay(target: Target, written: Transcript) -> list[Ending]:
-    """Make the calls of a transcript again, in its order."""
+def replay(target: Target, written: Transcript, *, responses: bool = False) -> list[Ending]:
+    """Make the calls of a transcript again, in its order.
+
+    Args:
+        target: where.
+        written: the transcript.
+        responses: whether to look for the recorded responses as well: each has to come, in their order, with every
+            field that is recorded; others may come between them.
+    """
     substitution = _Substitution(target, written)
-    return [_played(target, call, substitution) for call in written.calls]
+    return [_played(target, call, substitution, responses=responses) for call in written.calls]
 
 
 class _Substitution:
@@ -58,8 +69,14 @@ class _Substitution:
 
     def learn(self, recorded: Message, live: Message) -> None:
         """Note texts that a live response has in the place of those of the recorded one."""
-        for (path, old), (other, new) in zip(_texts(recorded), _texts(live), strict=False):
-            if path == other and old != new and len(old) >= _ID_CHARACTERS:
+        now: dict[str, list[str]] = collections.defaultdict(list)
+        for path, text in _texts(live):
+            now[path].append(text)
+        seen: collections.Counter[str] = collections.Counter()
+        for path, old in _texts(recorded):
+            new = now[path][seen[path]] if seen[path] < len(now[path]) else old
+            seen[path] += 1
+            if old != new and len(old) >= _ID_CHARACTERS:
                 self._texts[old] = new
 
     def applied(self, request: Message) -> Message:
@@ -73,7 +90,7 @@ class _Substitution:
         return text
 
 
-def _played(target: Target, call: Call, substitution: _Substitution) -> Ending:
+def _played(target: Target, call: Call, substitution: _Substitution, *, responses: bool) -> Ending:
     method = target.contract.methods.get(call.method_name)
     recorded = [each.received for each in call.events if each.WhichOneof("event") == "received"]
     token = any(entry.key == "authorization" for entry in call.metadata)
@@ -89,7 +106,11 @@ def _played(target: Target, call: Call, substitution: _Substitution) -> Ending:
         for old, live in zip(recorded, stream.received, strict=False):
             if method is not None and isinstance(live, Message):
                 substitution.learn(method.response.FromString(old), live)
-    return Ending(call.method_name, _recorded_end(call), now)
+    absent = None
+    if responses and method is not None:
+        expected = [substitution.applied(method.response.FromString(each)) for each in recorded]
+        absent = missing(expected, stream.received)
+    return Ending(call.method_name, _recorded_end(call), now, "" if absent is None else str(absent))
 
 
 def _play(stream: Stream, event: Any, method: Any, substitution: _Substitution) -> None:  # noqa: ANN401 - typed by its kind

@@ -42,7 +42,8 @@ Exit status: 0 every call ended as it did, 1 some ended otherwise, 3 nobody answ
 @click.argument("target", metavar="HOST:PORT")
 @reaching_options
 @click.option("--show", "shown", is_flag=True, help="Print the transcript first.")
-def replay(file: Path, target: str, *, shown: bool, **options: Any) -> int:  # noqa: ANN401 - each has its option's type
+@click.option("--responses", is_flag=True, help="Look for the recorded responses as well, field by field.")
+def replay(file: Path, target: str, *, shown: bool, responses: bool, **options: Any) -> int:  # noqa: ANN401 - each has its option's type
     """Make the calls of a transcript again and say whether each ends as it did."""
     contract = Contract.load()
     try:
@@ -55,7 +56,7 @@ def replay(file: Path, target: str, *, shown: bool, **options: Any) -> int:  # n
     janitor = Janitor(server)
     try:
         server.connect()
-        endings = replay_transcript(server, written)
+        endings = replay_transcript(server, written, responses=responses)
     except TargetUnreachable as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's result
         return UNREACHABLE
@@ -65,7 +66,8 @@ def replay(file: Path, target: str, *, shown: bool, **options: Any) -> int:  # n
         server.close()
     table = Table(Column("call"), "recorded", "now", box=None, header_style="bold")
     for each in endings:
-        table.add_row(each.path, each.recorded, each.now, style="" if each.same else "red")
+        now = f"{each.now}, without {' '.join(each.missing.split())}" if each.missing else each.now
+        table.add_row(each.path, each.recorded, now, style="" if each.same else "red")
     Console(highlight=False).print(table)
     return CONFORMANT if all(each.same for each in endings) else NOT_CONFORMANT
 
