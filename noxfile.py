@@ -134,6 +134,13 @@ def conformance(session: nox.Session) -> None:
 
 
 @nox.session
+def steadiness(session: nox.Session) -> None:
+    """How often the conformance suite fails a good server: ours, or `-- HOST:PORT`; also busy and far away."""
+    prepare(session)
+    python(session, "-m", "catenary_conformance", "steadiness", *session.posargs, OMP_NUM_THREADS="1")
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """The main job: serve, train a detector remotely, save, restore, infer, and say how good it is.
 
@@ -161,7 +168,7 @@ def chaos(session: nox.Session) -> None:
 def mutants(session: nox.Session) -> None:
     """Test the conformance suite: on servers with one seeded fault each; prints how many it catches, and where.
 
-    `nox -s mutants -- --area TEL --json mutants.json` tries those of an area.
+    `nox -s mutants -- --area TEL --json mutants.json` tries those of an area, and goes on from what the file has.
     """
     prepare(session)
     plugins = VENV / "mutants-plugins"
