@@ -21,6 +21,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from catenary_conformance.catalogue import all_cases
 from catenary_conformance.commands.options import Duration
 from catenary_conformance.faulty.findings import Finding, Findings, found
 from catenary_conformance.faulty.footprints import NEARBY, Footprints
@@ -197,9 +198,7 @@ class Campaign:
                 progress.advance(task)
                 progress.console.print(_line(finding), soft_wrap=True)
 
-            self._side_by_side(
-                chosen, lambda each: self._pool.submit(_faulty, each.id, footprints.cases_of(each)), note
-            )
+            self._side_by_side(chosen, lambda each: self._pool.submit(_faulty, each.id, _tried(each, footprints)), note)
 
     def _side_by_side(
         self, tasks: Iterable[Any], begin: Callable[[Any], Future[Any]], note: Callable[[Any, Any], None]
@@ -215,6 +214,15 @@ class Campaign:
                 return
             for done in wait(running, return_when=FIRST_COMPLETED).done:
                 note(running.pop(done), done.result())
+
+
+def _tried(mutant: Mutant, footprints: Footprints) -> list[str]:
+    """Cases that can see a fault, and all of its requirement.
+
+    Collected in this process, not in one that runs cases: what is imported without a target has other settings.
+    """
+    own = (each.name for each in all_cases() if mutant.requirement in each.requirement_ids)
+    return sorted({*footprints.cases_of(mutant), *own})
 
 
 def _line(finding: Finding) -> str:

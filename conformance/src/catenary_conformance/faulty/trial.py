@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from catenary_conformance.catalogue import all_cases
 from catenary_conformance.collecting import ROOT, case_name
 from catenary_conformance.contract import Contract
 from catenary_conformance.faulty.good_server import good_server
@@ -115,12 +114,12 @@ class Trials:
         return self._run(None, near=True, wanted=lambda item: bool({*requirement_ids(item)} & {*requirements}))
 
     def with_fault(self, mutant: Mutant, names: Collection[str]) -> Result:
-        """Run the cases of these names, and those of the mutant's requirement, on the server with a fault.
+        """Run the cases of these names on the server with a fault.
 
         Those of the mutant's own area come first, as if that area alone were tried, then the others; the first failure
         ends it.
         """
-        chosen = {*names, *(each.name for each in all_cases() if mutant.requirement in each.requirement_ids)}
+        chosen = set(names)
         files = {ROOT / f"{name.split('::')[0]}.py" for name in chosen}
         return self._run(
             mutant, near=mutant.near, wanted=lambda item: case_name(item) in chosen, files=files, area=mutant.area

@@ -29,6 +29,7 @@ def test_unknown_fields_are_ignored(target: Target, method: Method, kind: str) -
     without = target.call(method.path, b"")
     answer = target.call(method.path, UNKNOWN_FIELDS[kind])
     assert (answer.code, answer.reason) == (without.code, without.reason), f"without it: {without}; with it: {answer}"
+    assert sorted(answer.violations) == sorted(without.violations), f"without it: {without}; with it: {answer}"
 
 
 @requirement("CAT-ERR-014")
