@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import itertools
 import json
 import os
@@ -101,7 +101,7 @@ def test_a_stop_ends_the_run_within_the_batch_under_way(client: Client) -> None:
         events = session.train("gradient")
         next(events)
         assert session.stop()
-        answered = datetime.datetime.now(datetime.UTC)
+        answered = dt.datetime.now(dt.UTC)
         rest = list(events)
         # The stop was heard before its answer: at most the step under way then is still reported. Times tell, not
         # sequence numbers: what was reported before may still be on its way to whoever numbers it.
