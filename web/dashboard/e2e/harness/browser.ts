@@ -44,7 +44,7 @@ export class Tab {
       permissions: ["clipboard-read", "clipboard-write"],
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(60_000);
     const tab = new Tab(context, page);
     page.on("pageerror", (error) => tab.#faults.push(`uncaught: ${error.message}`));
     page.on("dialog", (dialog) => {
