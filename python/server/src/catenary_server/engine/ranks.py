@@ -72,7 +72,8 @@ def choose_devices(config: TrainRunConfig, device: torch.device) -> tuple[torch.
     if settings.accelerator == "gpu" and device.type == "cpu":
         raise _invalid("accelerator", "the session's device is the CPU: make the session on an accelerator")
     if settings.accelerator == "cpu" or (device.type == "cpu" and wanted == 1):
-        there, found = len(os.sched_getaffinity(0)), (torch.device("cpu"),) * wanted
+        # Of the process: the thread that trains may have left some cores to others, and ranks can share cores.
+        there, found = len(os.sched_getaffinity(os.getpid())), (torch.device("cpu"),) * wanted
     else:
         there = torch.cuda.device_count() if torch.cuda.is_available() else 0
         others = [torch.device("cuda", index) for index in range(there) if index != device.index]
