@@ -14,7 +14,7 @@ from catenary.v1.session_requests_pb2 import CloseSessionRequest, CreateSessionR
 from catenary_conformance import rpcs
 from catenary_conformance.chunked import header, tensors_of
 from catenary_conformance.requests import requests_naming
-from catenary_conformance.requirement import capability, requirement, slow
+from catenary_conformance.requirement import alone, capability, requirement, slow
 
 if TYPE_CHECKING:
     from catenary.v1.capability_pb2 import ServerLimits
@@ -55,6 +55,7 @@ def test_the_slot_is_free_once_close_is_answered(target: Target, workload: Workl
     pytest.fail(f"sessions of the caller: {before}, {during} with one more, {after} after it was closed")
 
 
+@alone
 @requirement("CAT-SES-017")
 @capability("pipelines", "training")
 def test_the_worker_is_gone_once_close_is_answered(target: Target, workload: Workload) -> None:
