@@ -16,6 +16,8 @@ from catenary_conformance.target import Settings, Target
 TRANSCRIPTS = sorted((Path(__file__).parents[1] / "conformance" / "regressions").glob("*.transcript.json"))
 TIMES = 10
 
+pytestmark = pytest.mark.slow
+
 
 def replayed(address: str, file: Path) -> list[Ending]:
     """How each call of a transcript went; what they made is removed."""
@@ -41,7 +43,6 @@ def test_what_was_mended_goes_as_it_has_to(server: str, file: Path) -> None:
     assert not wrong
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("file", TRANSCRIPTS, ids=lambda file: file.name.partition(".")[0])
 def test_a_transcript_has_the_same_verdict_every_time(server: str, file: Path) -> None:
     verdicts = {all(each.same for each in replayed(server, file)) for _ in range(TIMES)}

@@ -35,6 +35,7 @@ def until(documents: Iterator[dict[str, Any]], kind: str) -> dict[str, Any]:
     return next(document for document in documents if document["kind"] == kind)
 
 
+@pytest.mark.slow
 def test_the_digits_are_watched_and_steered_from_the_command_line(
     telemetry_server: str, catenary: Command, started: Start, tmp_path: Path
 ) -> None:

@@ -136,6 +136,7 @@ def test_the_batches_after_a_change_of_size_are_of_that_size(client: Client) -> 
         list(events)
 
 
+@pytest.mark.slow
 def test_runs_that_go_on_end_with_the_server_and_are_there_in_the_next(tmp_path: Path) -> None:
     arguments = ["--artifacts", str(tmp_path / "artifacts")]
     with local_server(tmp_path / "log", arguments) as address, Client(address) as client:
